@@ -1,0 +1,1 @@
+select consumer, state::text as state, count(*) as jobs from jobs group by consumer, state order by consumer, state

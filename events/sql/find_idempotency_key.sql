@@ -1,0 +1,1 @@
+select fingerprint, answer, position from idempotency_keys where key = $1

@@ -1,0 +1,59 @@
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+
+use super::{BlobError, Blobs, hex};
+
+/// A blob on its way here, piece by piece. Reading slowly slows the store down; dropping it ends the transfer.
+#[derive(Debug)]
+pub struct Download {
+    key: String,
+    body: ByteStream,
+}
+
+impl Download {
+    /// The next bytes, of whatever number came; `None` after the last.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, BlobError> {
+        let next = self.body.next().await.transpose();
+        next.map_err(|error| BlobError::broken_off(&self.key, error))
+    }
+}
+
+impl Blobs {
+    /// Starts to read a blob of any length.
+    pub async fn stream(&self, key: &str) -> Result<Download, BlobError> {
+        super::key::check(key)?;
+        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let answer = answer.map_err(|error| BlobError::of(&self.bucket, key, error))?;
+        Ok(Download { key: key.to_owned(), body: answer.body })
+    }
+
+    /// Reads a blob whole. Stops with [`BlobError::TooLarge`] as soon as more than `limit` bytes came, whatever the
+    /// store had announced.
+    pub async fn get(&self, key: &str, limit: u64) -> Result<Bytes, BlobError> {
+        let mut download = self.stream(key).await?;
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = download.chunk().await? {
+            if (bytes.len() + chunk.len()) as u64 > limit {
+                return Err(BlobError::TooLarge { key: key.to_owned(), limit });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// SHA-256 (64 hex digits in lower case) and length of what really lies under the key, read through once.
+    pub async fn digest(&self, key: &str) -> Result<Option<(String, u64)>, BlobError> {
+        let mut download = match self.stream(key).await {
+            Ok(download) => download,
+            Err(error) => return error.none_if_not_found(),
+        };
+        let mut sha256 = Sha256::new();
+        let mut length = 0;
+        while let Some(chunk) = download.chunk().await? {
+            sha256.update(&chunk);
+            length += chunk.len() as u64;
+        }
+        Ok(Some((hex(&sha256.finalize()), length)))
+    }
+}

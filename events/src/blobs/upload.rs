@@ -1,0 +1,209 @@
+use std::mem;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::{Blob, BlobError, Blobs, IMMUTABLE, hex, key};
+
+/// Length of a part in bytes. All but the last are of the same length, as R2 demands; S3 allows none under 5 MiB.
+pub const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Number of parts that S3 allows, so that an upload ends at 78 GiB.
+pub const MAX_PARTS: i32 = 10_000;
+
+/// Two keep the line busy while the next part is filled; each more would only cost memory.
+const PARTS_IN_FLIGHT: usize = 2;
+
+/// A blob of unknown length on its way to the store, immutable as one of [`Blobs::put`].
+///
+/// It becomes visible under its key by [`Upload::finish`] and not before. Dropped before that, it is aborted in the
+/// background; after a crash its parts stay until the store's own sweep, which the embedded server does at its start
+/// and other stores by a lifecycle rule for incomplete multipart uploads (R2 has one for seven days by default).
+#[derive(Debug)]
+pub struct Upload {
+    blobs: Blobs,
+    key: String,
+    media_type: String,
+    sha256: Sha256,
+    length: u64,
+    filling: BytesMut,
+    /// None until the first part is full: a short blob is put in one request.
+    parts: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    upload_id: String,
+    /// Number of the last part that was sent off.
+    last: i32,
+    in_flight: JoinSet<Result<CompletedPart, BlobError>>,
+    done: Vec<CompletedPart>,
+    /// Bytes in the parts sent off.
+    sent: u64,
+}
+
+impl Blobs {
+    /// Begins a blob whose length is not known yet. Nothing is sent before the first part is full.
+    pub fn upload(&self, key: &str, media_type: &str) -> Result<Upload, BlobError> {
+        key::check_upload(key)?;
+        Ok(Upload {
+            blobs: self.clone(),
+            key: key.to_owned(),
+            media_type: media_type.to_owned(),
+            sha256: Sha256::new(),
+            length: 0,
+            filling: BytesMut::new(),
+            parts: None,
+        })
+    }
+}
+
+impl Upload {
+    /// Adds bytes at the end. Waits while two parts are on their way and a third is full, so that whoever fills it is
+    /// held to the speed of the line. After an error, or when this was
+    /// not awaited to its end, bytes are missing: the upload is over and will not finish.
+    pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), BlobError> {
+        self.sha256.update(&bytes);
+        self.length += bytes.len() as u64;
+        while !bytes.is_empty() {
+            if self.filling.capacity() == 0 {
+                self.filling.reserve(PART_BYTES);
+            }
+            let fits = bytes.len().min(PART_BYTES - self.filling.len());
+            self.filling.extend_from_slice(&bytes.split_to(fits));
+            if self.filling.len() == PART_BYTES {
+                self.send_part().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is left and makes the blob visible under its key, whole.
+    pub async fn finish(mut self) -> Result<Blob, BlobError> {
+        let sent = self.parts.as_ref().map_or(0, |parts| parts.sent);
+        if sent + self.filling.len() as u64 != self.length {
+            let reason = "bytes are missing, a write failed or was broken off".to_owned();
+            return Err(BlobError::Invalid { key: mem::take(&mut self.key), reason });
+        }
+        if self.parts.is_none() {
+            let bytes = mem::take(&mut self.filling).freeze();
+            return self.blobs.put(&self.key, bytes, &self.media_type).await;
+        }
+        if !self.filling.is_empty() {
+            self.send_part().await?;
+        }
+        self.complete().await?;
+        // Complete: there is nothing left for the drop to abort.
+        self.parts = None;
+        Ok(Blob {
+            key: mem::take(&mut self.key),
+            sha256: hex(&mem::take(&mut self.sha256).finalize()),
+            media_type: mem::take(&mut self.media_type),
+            length: self.length,
+        })
+    }
+
+    /// Gives the upload up; nothing of it stays in the store. Dropping does the same without telling how it went.
+    pub async fn abort(mut self) -> Result<(), BlobError> {
+        match self.parts.take() {
+            Some(parts) => parts.abort(&self.blobs, &self.key).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_part(&mut self) -> Result<(), BlobError> {
+        let part = mem::take(&mut self.filling).freeze();
+        if self.parts.is_none() {
+            self.parts = Some(Parts::begin(&self.blobs, &self.key, &self.media_type).await?);
+        }
+        // Lent and not taken: were this future dropped while it waits, the drop must still find what to abort.
+        let parts = self.parts.as_mut().expect("begun above");
+        parts.send(&self.blobs, &self.key, part).await
+    }
+
+    async fn complete(&mut self) -> Result<(), BlobError> {
+        let Self { blobs, key, parts: Some(parts), .. } = self else {
+            return Ok(());
+        };
+        while parts.settle_one().await? {}
+        parts.done.sort_by_key(CompletedPart::part_number);
+        let whole = CompletedMultipartUpload::builder().set_parts(Some(parts.done.clone())).build();
+        let request = blobs.client.complete_multipart_upload().bucket(&blobs.bucket).key(&*key);
+        let answer = request.upload_id(&parts.upload_id).multipart_upload(whole).send().await;
+        answer.map(drop).map_err(|error| BlobError::of(&blobs.bucket, key, error))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let (Some(parts), Ok(runtime)) = (self.parts.take(), Handle::try_current()) else {
+            return;
+        };
+        let (blobs, key) = (self.blobs.clone(), mem::take(&mut self.key));
+        runtime.spawn(async move {
+            if let Err(error) = parts.abort(&blobs, &key).await {
+                tracing::warn!(
+                    blob.key = key,
+                    error = &error as &dyn std::error::Error,
+                    "an upload could not be aborted"
+                );
+            }
+        });
+    }
+}
+
+impl Parts {
+    async fn begin(blobs: &Blobs, key: &str, media_type: &str) -> Result<Self, BlobError> {
+        let request = blobs.client.create_multipart_upload().bucket(&blobs.bucket).key(key);
+        let answer = request.content_type(media_type).cache_control(IMMUTABLE).send().await;
+        let begun = answer.map_err(|error| BlobError::of(&blobs.bucket, key, error))?;
+        // A store that names no upload will refuse its first part.
+        let upload_id = begun.upload_id().unwrap_or_default().to_owned();
+        Ok(Self { upload_id, last: 0, in_flight: JoinSet::new(), done: Vec::new(), sent: 0 })
+    }
+
+    async fn send(&mut self, blobs: &Blobs, key: &str, part: Bytes) -> Result<(), BlobError> {
+        if self.last == MAX_PARTS {
+            let limit = PART_BYTES as u64 * u64::from(MAX_PARTS.unsigned_abs());
+            return Err(BlobError::TooLarge { key: key.to_owned(), limit });
+        }
+        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+            self.settle_one().await?;
+        }
+        self.last += 1;
+        self.sent += part.len() as u64;
+        let number = self.last;
+        let request = blobs.client.upload_part().bucket(&blobs.bucket).key(key).upload_id(&self.upload_id);
+        let request = request.part_number(number).body(ByteStream::from(part));
+        let (bucket, key) = (blobs.bucket.clone(), key.to_owned());
+        self.in_flight.spawn(async move {
+            let sent = request.send().await.map_err(|error| BlobError::of(&bucket, &key, error))?;
+            Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
+        });
+        Ok(())
+    }
+
+    /// Waits for one part that is on its way; answers whether there was any.
+    async fn settle_one(&mut self) -> Result<bool, BlobError> {
+        let Some(ended) = self.in_flight.join_next().await else {
+            return Ok(false);
+        };
+        // It is never cancelled while we wait for it, so it can only have panicked, and so do we then.
+        let part = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        self.done.push(part);
+        Ok(true)
+    }
+
+    async fn abort(mut self, blobs: &Blobs, key: &str) -> Result<(), BlobError> {
+        // A part that the store gets to after the abort would stay there, and a request that was cut off may still be
+        // carried out. So those under way come to their end first.
+        while self.in_flight.join_next().await.is_some() {}
+        let request = blobs.client.abort_multipart_upload().bucket(&blobs.bucket).key(key);
+        let answer = request.upload_id(&self.upload_id).send().await;
+        answer.map(drop).map_err(|error| BlobError::of(&blobs.bucket, key, error))
+    }
+}

@@ -1,0 +1,199 @@
+//! An event: a fact in the past tense, proposed ([`NewEvent`]) or stored ([`Recorded`]).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::artwork::ArtworkEvent;
+use crate::export::ExportEvent;
+use crate::id::{Position, Stream, Version};
+use crate::site::SiteEvent;
+use crate::variant::VariantEvent;
+
+/// Everything that can happen. Closed: a new event does not compile until every fold has answered it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// On the stream `artwork-<id>`.
+    Artwork(ArtworkEvent),
+    /// On the stream of its artwork.
+    Variant(VariantEvent),
+    /// On the stream `export-<id>`.
+    Export(ExportEvent),
+    /// On the stream `site-<name>`.
+    Site(SiteEvent),
+}
+
+/// Why a stored event cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// A newer version of Atelier wrote it: leave it for who knows it.
+    #[error("event type {0:?} is not known to this version")]
+    UnknownType(String),
+    /// The type is known and the content does not fit: the log holds something no version ever wrote.
+    #[error("event {event_type:?} of schema {schema} does not fit its type")]
+    Content {
+        /// The event's type.
+        event_type: String,
+        /// The schema it says it has.
+        schema: i16,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+impl Event {
+    /// The schema that is written today. Older ones are upcast when read.
+    pub const SCHEMA: i16 = 1;
+
+    /// The serialised name, which is also the routing key on the bus.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Artwork(event) => event.type_name(),
+            Self::Variant(event) => event.type_name(),
+            Self::Export(event) => event.type_name(),
+            Self::Site(event) => event.type_name(),
+        }
+    }
+
+    /// The content as stored.
+    #[must_use]
+    pub fn data(&self) -> Value {
+        let tagged = match self {
+            Self::Artwork(event) => serde_json::to_value(event),
+            Self::Variant(event) => serde_json::to_value(event),
+            Self::Export(event) => serde_json::to_value(event),
+            Self::Site(event) => serde_json::to_value(event),
+        };
+        // Events hold strings, numbers and maps with string keys; none of these can fail to become JSON.
+        let mut tagged = tagged.expect("an event is representable as JSON");
+        tagged["data"].take()
+    }
+
+    /// Reads a stored event.
+    pub fn parse(event_type: &str, schema: i16, data: Value) -> Result<Self, Unreadable> {
+        let tagged: Value = Map::from_iter([("type".to_owned(), event_type.into()), ("data".to_owned(), data)]).into();
+        let parsed = match event_type.split('.').next() {
+            Some("artwork") => ArtworkEvent::deserialize(tagged).map(Self::Artwork),
+            Some("variant") => VariantEvent::deserialize(tagged).map(Self::Variant),
+            Some("export") => ExportEvent::deserialize(tagged).map(Self::Export),
+            Some("site") => SiteEvent::deserialize(tagged).map(Self::Site),
+            _ => return Err(Unreadable::UnknownType(event_type.to_owned())),
+        };
+        parsed.map_err(|source| {
+            if schema > Self::SCHEMA || !Self::TYPES.contains(&event_type) {
+                Unreadable::UnknownType(event_type.to_owned())
+            } else {
+                Unreadable::Content { event_type: event_type.to_owned(), schema, source }
+            }
+        })
+    }
+
+    /// Every type name there is, as stored.
+    pub const TYPES: &'static [&'static str] = &[
+        "artwork.created",
+        "variant.requested",
+        "variant.uploaded",
+        "variant.started",
+        "variant.generated",
+        "variant.rendered",
+        "variant.failed",
+        "export.requested",
+        "export.completed",
+        "export.failed",
+        "site.deployed",
+    ];
+}
+
+/// Who and what made an event, and which trace it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Who asked: an API key's name or a daemon's.
+    pub actor: String,
+    /// The command that everything in this chain goes back to.
+    pub correlation_id: Uuid,
+    /// The event that this one answers.
+    pub causation_id: Option<Uuid>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+impl Context {
+    /// The context of a command: the start of a chain.
+    #[must_use]
+    pub fn command(actor: &str) -> Self {
+        Self { actor: actor.to_owned(), correlation_id: Uuid::now_v7(), causation_id: None, traceparent: None }
+    }
+}
+
+/// An event that is proposed to the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    /// UUID v7, or derived from what caused it where a repetition must be recognised.
+    pub id: Uuid,
+    /// What happened.
+    pub event: Event,
+    /// Who and why.
+    pub context: Context,
+}
+
+impl NewEvent {
+    /// An event with a fresh id.
+    #[must_use]
+    pub fn new(event: Event, context: &Context) -> Self {
+        Self { id: Uuid::now_v7(), event, context: context.clone() }
+    }
+}
+
+/// An event as the log holds it. It also is the message on the bus and in the live feed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Recorded {
+    /// Place in the whole log.
+    pub position: Position,
+    /// The thing it happened to.
+    pub stream: Stream,
+    /// Place in its stream.
+    pub version: Version,
+    /// The event's id.
+    pub id: Uuid,
+    /// The serialised name.
+    #[serde(rename = "type")]
+    #[sqlx(rename = "type")]
+    pub event_type: String,
+    /// The schema of `data`.
+    pub schema: i16,
+    /// The content; [`Recorded::event`] reads it.
+    pub data: Value,
+    /// Who asked.
+    pub actor: String,
+    /// The command at the start of the chain.
+    pub correlation_id: Uuid,
+    /// The event that this one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causation_id: Option<Uuid>,
+    /// W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// When the log took it, by the database's clock.
+    #[serde(with = "time::serde::rfc3339")]
+    pub occurred_at: OffsetDateTime,
+}
+
+impl Recorded {
+    /// What happened.
+    pub fn event(&self) -> Result<Event, Unreadable> {
+        Event::parse(&self.event_type, self.schema, self.data.clone())
+    }
+
+    /// The context of an event that answers this one.
+    #[must_use]
+    pub fn caused(&self, actor: &str) -> Context {
+        Context {
+            actor: actor.to_owned(),
+            correlation_id: self.correlation_id,
+            causation_id: Some(self.id),
+            traceparent: self.traceparent.clone(),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+pub mod artwork;
+pub mod blobs;
+pub mod bus;
+pub mod connect;
+pub mod consumer;
+pub mod event;
+pub mod export;
+pub mod id;
+pub mod jobs;
+pub mod keys;
+pub mod lead;
+pub mod lifecycle;
+pub mod log;
+pub mod settings;
+pub mod signal;
+pub mod site;
+pub mod telemetry;
+pub mod variant;
+
+pub use artwork::{Artwork, ArtworkEvent, Details, Status};
+pub use blobs::{Blob, BlobError, Blobs};
+pub use connect::Connections;
+pub use consumer::Consumer;
+pub use event::{Context, Event, NewEvent, Recorded, Unreadable};
+pub use export::{Export, ExportEvent};
+pub use id::{ArtworkId, ExportId, GenerationId, Position, Stream, VariantId, Version};
+pub use log::{Append, AppendError, Appended, ExpectedVersion, Log};
+pub use site::{Site, SiteEvent};
+pub use variant::{Lineage, Recipe, Relation, Rendition, RenditionKind, Stage, Variant, VariantEvent, VariantState};

@@ -1,0 +1,118 @@
+//! The log: events in one order, appended in batches, never changed.
+//!
+//! Positions have no gaps and follow commit order, so a reader at position `p` has seen everything up to `p` and can
+//! never miss an event that commits later with a smaller number. See `migrations/0001_event_log.sql` for how.
+
+mod append;
+mod appender;
+mod verify;
+
+use std::collections::BTreeMap;
+
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use append::{Append, AppendError, Appended, ExpectedVersion, Keyed, Write, append_in};
+pub use verify::{Flaw, Verified, verify};
+
+use crate::event::Recorded;
+use crate::id::{Position, Stream};
+use crate::signal::{Channel, Signals};
+
+/// The most events one read answers.
+pub const READ_LIMIT: i64 = 1_000;
+
+/// The log of one database. Cheap to clone; all clones of a process share one appender, so that concurrent appends
+/// travel in one transaction.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pool: PgPool,
+    signals: Signals,
+    appends: mpsc::Sender<(Append, oneshot::Sender<Result<Appended, AppendError>>)>,
+}
+
+impl Log {
+    /// Starts the appender of this process. It ends when the last clone is dropped.
+    #[must_use]
+    pub fn start(pool: PgPool, signals: Signals) -> Self {
+        let (appends, waiting) = mpsc::channel(appender::WAITING_LIMIT);
+        tokio::spawn(appender::run(pool.clone(), signals.clone(), waiting));
+        Self { pool, signals, appends }
+    }
+
+    /// Appends, together with whatever else is waiting. When this answers `Ok`, the events are durable.
+    ///
+    /// A future that is dropped while waiting does not take the append back: it may still happen.
+    pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        self.appends.send((append, answer)).await.map_err(|_| AppendError::Stopped)?;
+        answered.await.map_err(|_| AppendError::Stopped)?
+    }
+
+    /// What a command with this key answered, if it has been seen. The append itself checks again: this spares the
+    /// work before it.
+    pub async fn answered(&self, key: &str, fingerprint: &[u8; 32]) -> Result<Option<Appended>, AppendError> {
+        let row: Option<(Vec<u8>, serde_json::Value, Position)> =
+            sqlx::query_as(include_str!("../sql/find_idempotency_key.sql"))
+                .bind(key)
+                .fetch_optional(&self.pool)
+                .await?;
+        row.map(|(seen, answer, position)| append::duplicate(key, fingerprint, &seen, answer, position)).transpose()
+    }
+
+    /// Events after a position in log order, at most `limit` ([`READ_LIMIT`] at the most).
+    pub async fn read(&self, after: Position, limit: i64) -> sqlx::Result<Vec<Recorded>> {
+        sqlx::query_as(include_str!("../sql/read_events.sql"))
+            .bind(after)
+            .bind(limit.min(READ_LIMIT))
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    /// All events of a stream, in order.
+    pub async fn read_stream(&self, stream: &Stream) -> sqlx::Result<Vec<Recorded>> {
+        sqlx::query_as(include_str!("../sql/read_stream.sql")).bind(stream).fetch_all(&self.pool).await
+    }
+
+    /// All events of some streams up to a position, by stream, each in order.
+    pub async fn read_streams(
+        &self,
+        streams: &[Stream],
+        up_to: Position,
+    ) -> sqlx::Result<BTreeMap<Stream, Vec<Recorded>>> {
+        let names: Vec<&str> = streams.iter().map(Stream::as_str).collect();
+        let events: Vec<Recorded> = sqlx::query_as(include_str!("../sql/read_streams.sql"))
+            .bind(names)
+            .bind(up_to)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut by_stream: BTreeMap<Stream, Vec<Recorded>> = BTreeMap::new();
+        for event in events {
+            by_stream.entry(event.stream.clone()).or_default().push(event);
+        }
+        Ok(by_stream)
+    }
+
+    /// The last position there is; 0 for an empty log.
+    pub async fn head(&self) -> sqlx::Result<Position> {
+        sqlx::query_scalar(include_str!("../sql/read_head.sql")).fetch_one(&self.pool).await
+    }
+
+    /// Changes whenever the log may have grown: a hint, so register for it before reading.
+    #[must_use]
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.signals.subscribe(Channel::Log)
+    }
+
+    /// The database it lies in.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The hints of this database.
+    #[must_use]
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+}

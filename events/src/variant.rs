@@ -1,0 +1,381 @@
+//! A variant: one version of an artwork, uploaded or made from a recipe, with its renditions.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::blobs::Blob;
+use crate::id::{ArtworkId, GenerationId, VariantId};
+
+/// What can happen to a variant. Lies on the stream of its artwork.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum VariantEvent {
+    /// A variant is to be generated: the placeholder appears at once.
+    #[serde(rename = "variant.requested")]
+    Requested(Requested),
+    /// Its original lies in the bucket, put there by the owner.
+    #[serde(rename = "variant.uploaded")]
+    Uploaded(Uploaded),
+    /// A provider has begun to make it.
+    #[serde(rename = "variant.started")]
+    Started(Started),
+    /// Its original lies in the bucket, made by a provider.
+    #[serde(rename = "variant.generated")]
+    Generated(Generated),
+    /// All its renditions lie in the bucket: it is complete.
+    #[serde(rename = "variant.rendered")]
+    Rendered(Rendered),
+    /// It cannot be completed.
+    #[serde(rename = "variant.failed")]
+    Failed(Failed),
+}
+
+impl VariantEvent {
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Requested(_) => "variant.requested",
+            Self::Uploaded(_) => "variant.uploaded",
+            Self::Started(_) => "variant.started",
+            Self::Generated(_) => "variant.generated",
+            Self::Rendered(_) => "variant.rendered",
+            Self::Failed(_) => "variant.failed",
+        }
+    }
+
+    /// The variant it happened to.
+    #[must_use]
+    pub fn variant_id(&self) -> VariantId {
+        match self {
+            Self::Requested(event) => event.variant_id,
+            Self::Uploaded(event) => event.variant_id,
+            Self::Started(event) => event.variant_id,
+            Self::Generated(event) => event.variant_id,
+            Self::Rendered(event) => event.variant_id,
+            Self::Failed(event) => event.variant_id,
+        }
+    }
+}
+
+/// The content of `variant.requested`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Requested {
+    /// The work it is a version of.
+    pub artwork_id: ArtworkId,
+    /// The new variant.
+    pub variant_id: VariantId,
+    /// The request it is part of.
+    pub generation_id: GenerationId,
+    /// What to make.
+    pub recipe: Recipe,
+    /// What it comes from.
+    #[serde(default)]
+    pub lineage: Vec<Lineage>,
+}
+
+/// What makes a variant; running it again asks for the same thing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Which provider: `sketch`, ….
+    pub provider: String,
+    /// What to show, in words.
+    pub prompt: String,
+    /// The provider's randomness.
+    pub seed: u64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// What else the provider understands; an object.
+    #[serde(default)]
+    pub params: Value,
+}
+
+/// Where a variant comes from. Never changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The variant it comes from.
+    pub parent: VariantId,
+    /// How.
+    pub relation: Relation,
+}
+
+/// How a variant comes from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// Made with the other as a reference, into a work of its own.
+    Derived,
+    /// A further version of the same work.
+    Refined,
+    /// The start of a new work from an old one.
+    Forked,
+}
+
+impl Relation {
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Derived => "derived",
+            Self::Refined => "refined",
+            Self::Forked => "forked",
+        }
+    }
+}
+
+/// The content of `variant.uploaded`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Uploaded {
+    /// The work it is a version of.
+    pub artwork_id: ArtworkId,
+    /// The new variant.
+    pub variant_id: VariantId,
+    /// Where the owner put it. Its content is checked when it is cut.
+    pub upload_key: String,
+    /// The name it had at the owner's.
+    pub filename: String,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// The content of `variant.started`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Which variant.
+    pub variant_id: VariantId,
+    /// Which attempt of the job, from 1.
+    pub attempt: i32,
+}
+
+/// The content of `variant.generated`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generated {
+    /// Which variant.
+    pub variant_id: VariantId,
+    /// What the provider made.
+    pub original: Blob,
+    /// How long the provider took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Cost in millionths of a US dollar, 0 for a built-in provider.
+    #[serde(default)]
+    pub cost_micros: u64,
+}
+
+/// The content of `variant.rendered`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rendered {
+    /// Which variant.
+    pub variant_id: VariantId,
+    /// The original, at its immutable key.
+    pub original: Blob,
+    /// Width of the original in pixels, as seen (EXIF orientation applied).
+    pub width: u32,
+    /// Height of the original in pixels, as seen.
+    pub height: u32,
+    /// All of them: a set is committed whole or not at all.
+    pub renditions: Vec<Rendition>,
+    /// Up to six colours, `#rrggbb`, the most present first.
+    pub palette: Vec<String>,
+    /// What to show until the picture is there: a thumbhash, base64.
+    pub placeholder: String,
+}
+
+/// A file derived from a variant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendition {
+    /// What it is for.
+    pub kind: RenditionKind,
+    /// The file.
+    pub blob: Blob,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+/// What a rendition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenditionKind {
+    /// The page of the artwork: watermarked JPEG, longest side at most 2048.
+    Display,
+    /// Lists: JPEG, 300 x 300.
+    Thumb,
+    /// Small marks: JPEG, 128 x 128.
+    Icon,
+    /// The grid: WebP that fits 256 x 256.
+    Preview,
+    /// Shared links: JPEG, 1200 x 630.
+    Card,
+}
+
+impl RenditionKind {
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Display => "display",
+            Self::Thumb => "thumb",
+            Self::Icon => "icon",
+            Self::Preview => "preview",
+            Self::Card => "card",
+        }
+    }
+}
+
+/// The content of `variant.failed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Which variant.
+    pub variant_id: VariantId,
+    /// Which step gave up.
+    pub stage: Stage,
+    /// Why, in words for the owner.
+    pub error: String,
+}
+
+/// A step on a variant's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The provider.
+    Generate,
+    /// Cutting the renditions.
+    Renditions,
+}
+
+impl Stage {
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Renditions => "renditions",
+        }
+    }
+}
+
+/// How far a variant has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VariantState {
+    /// Asked for.
+    Pending,
+    /// Being made or cut.
+    Processing,
+    /// All renditions are there.
+    Completed,
+    /// Given up.
+    Failed,
+}
+
+impl VariantState {
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A variant as its artwork's stream tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// Its id.
+    pub id: VariantId,
+    /// The request it is part of; none when it was uploaded.
+    pub generation_id: Option<GenerationId>,
+    /// What made it; none when it was uploaded.
+    pub recipe: Option<Recipe>,
+    /// What it comes from.
+    pub lineage: Vec<Lineage>,
+    /// The name it had at the owner's, when it was uploaded.
+    pub filename: Option<String>,
+    /// How far it has come.
+    pub state: VariantState,
+    /// The original, once its content is known.
+    pub original: Option<Blob>,
+    /// What came of it, once complete.
+    pub rendered: Option<Rendered>,
+    /// Why it failed, when it did.
+    pub failure: Option<Failed>,
+    /// How long the provider took, in milliseconds.
+    pub elapsed_ms: Option<u64>,
+}
+
+impl Variant {
+    /// The next state. Pure and total: an event of a variant that was never asked for changes nothing, and what is
+    /// complete stays complete (an outcome that arrives twice, or late, is not news).
+    #[must_use]
+    pub fn apply(state: Option<Self>, event: &VariantEvent) -> Option<Self> {
+        let Some(mut state) = state else {
+            return Self::begin(event);
+        };
+        let complete = state.state == VariantState::Completed;
+        match event {
+            VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => {}
+            VariantEvent::Started(_) | VariantEvent::Generated(_) | VariantEvent::Failed(_) if complete => {}
+            VariantEvent::Started(_) => {
+                state.state = VariantState::Processing;
+                state.failure = None;
+            }
+            VariantEvent::Generated(generated) => {
+                state.state = VariantState::Processing;
+                state.original = Some(generated.original.clone());
+                state.elapsed_ms = Some(generated.elapsed_ms);
+                state.failure = None;
+            }
+            VariantEvent::Rendered(rendered) => {
+                state.state = VariantState::Completed;
+                state.original = Some(rendered.original.clone());
+                state.rendered = Some(rendered.clone());
+                state.failure = None;
+            }
+            VariantEvent::Failed(failed) => {
+                state.state = VariantState::Failed;
+                state.failure = Some(failed.clone());
+            }
+        }
+        Some(state)
+    }
+
+    fn begin(event: &VariantEvent) -> Option<Self> {
+        let blank = Self {
+            id: event.variant_id(),
+            generation_id: None,
+            recipe: None,
+            lineage: Vec::new(),
+            filename: None,
+            state: VariantState::Pending,
+            original: None,
+            rendered: None,
+            failure: None,
+            elapsed_ms: None,
+        };
+        match event {
+            VariantEvent::Requested(requested) => Some(Self {
+                generation_id: Some(requested.generation_id),
+                recipe: Some(requested.recipe.clone()),
+                lineage: requested.lineage.clone(),
+                ..blank
+            }),
+            VariantEvent::Uploaded(uploaded) => {
+                Some(Self { filename: Some(uploaded.filename.clone()), state: VariantState::Processing, ..blank })
+            }
+            VariantEvent::Started(_)
+            | VariantEvent::Generated(_)
+            | VariantEvent::Rendered(_)
+            | VariantEvent::Failed(_) => None,
+        }
+    }
+
+    /// One of its renditions.
+    #[must_use]
+    pub fn rendition(&self, kind: RenditionKind) -> Option<&Rendition> {
+        self.rendered.as_ref()?.renditions.iter().find(|rendition| rendition.kind == kind)
+    }
+}

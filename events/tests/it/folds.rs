@@ -1,0 +1,178 @@
+//! Folds are total: no sequence of events, however mad, breaks them or undoes what is complete.
+
+use atelier_events::artwork::Created;
+use atelier_events::site::SiteEvent;
+use atelier_events::{
+    Artwork, ArtworkEvent, ArtworkId, Event, Export, Position, Recorded, Site, Stream, VariantEvent, VariantId,
+    VariantState, Version,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::content::sample_events;
+
+/// The event about another variant.
+fn about(event: Event, variant_id: VariantId) -> Event {
+    let Event::Variant(event) = event else { return event };
+    Event::Variant(match event {
+        VariantEvent::Requested(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Requested(event)
+        }
+        VariantEvent::Uploaded(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Uploaded(event)
+        }
+        VariantEvent::Started(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Started(event)
+        }
+        VariantEvent::Generated(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Generated(event)
+        }
+        VariantEvent::Rendered(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Rendered(event)
+        }
+        VariantEvent::Failed(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Failed(event)
+        }
+    })
+}
+
+/// A release of its own, so that older ones can come after newer ones.
+fn released(event: Event, position: i64) -> Event {
+    match event {
+        Event::Site(SiteEvent::Deployed(mut deployed)) => {
+            deployed.position = Position(position);
+            Event::Site(SiteEvent::Deployed(deployed))
+        }
+        other => other,
+    }
+}
+
+fn recorded(event: &Event, position: i64) -> Recorded {
+    let id = Uuid::now_v7();
+    Recorded {
+        position: Position(position),
+        stream: Stream::site("any"),
+        version: Version(position),
+        id,
+        event_type: event.type_name().to_owned(),
+        schema: Event::SCHEMA,
+        data: event.data(),
+        actor: "ada".to_owned(),
+        correlation_id: id,
+        causation_id: None,
+        traceparent: None,
+        occurred_at: OffsetDateTime::UNIX_EPOCH,
+    }
+}
+
+/// Any events of three variants, in any order, each as often as it likes.
+fn histories() -> impl Strategy<Value = Vec<Recorded>> {
+    let events = sample_events().unwrap_or_default();
+    let variants: Vec<VariantId> = (0..3).map(|number| VariantId(Uuid::from_u128(number))).collect();
+    let event = (select(events), select(variants), 0..50_i64)
+        .prop_map(|(event, variant, position)| released(about(event, variant), position));
+    prop::collection::vec(event, 0..40)
+        .prop_map(|events| (1..).zip(&events).map(|(position, event)| recorded(event, position)).collect())
+}
+
+fn complete(artwork: Option<&Artwork>) -> Vec<VariantId> {
+    let variants = artwork.into_iter().flat_map(|artwork| &artwork.variants);
+    variants.filter(|variant| variant.state == VariantState::Completed).map(|variant| variant.id).collect()
+}
+
+fn order(artwork: Option<&Artwork>) -> Vec<VariantId> {
+    let variants = artwork.into_iter().flat_map(|artwork| &artwork.variants);
+    variants.map(|variant| variant.id).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_artwork_keeps_its_complete_variants_and_their_order_whatever_happens(history in histories()) {
+        let created = Event::Artwork(ArtworkEvent::Created(Created {
+            artwork_id: ArtworkId(Uuid::nil()),
+            owner: "ada".to_owned(),
+            details: serde_json::from_value(serde_json::json!({ "title": "The sea" }))?,
+        }));
+        let mut state = Artwork::fold(None, &recorded(&created, 0))?;
+        for event in &history {
+            let next = Artwork::fold(state.clone(), event)?;
+            prop_assert!(next.is_some());
+            let (before, after) = (complete(state.as_ref()), complete(next.as_ref()));
+            prop_assert!(before.iter().all(|id| after.contains(id)), "{before:?} became {after:?}");
+            prop_assert!(order(next.as_ref()).starts_with(&order(state.as_ref())));
+            let status = next.as_ref().map(|artwork| artwork.status().as_str());
+            prop_assert_eq!(status == Some("active"), !after.is_empty());
+            state = next;
+        }
+    }
+
+    #[test]
+    fn an_event_that_comes_twice_in_a_row_is_no_news(history in histories()) {
+        let (mut artwork, mut export, mut site) = (None, None, Site::default());
+        for event in &history {
+            artwork = Artwork::fold(artwork, event)?;
+            prop_assert_eq!(&Artwork::fold(artwork.clone(), event)?, &artwork);
+            export = Export::fold(export, event)?;
+            prop_assert_eq!(&Export::fold(export.clone(), event)?, &export);
+            site = Site::fold(site, event)?;
+            prop_assert_eq!(&Site::fold(site.clone(), event)?, &site);
+        }
+    }
+
+    #[test]
+    fn a_complete_export_stays_complete_and_a_site_never_goes_back(history in histories()) {
+        let (mut export, mut site) = (None, Site::default());
+        for event in &history {
+            let before = export.clone();
+            export = Export::fold(export, event)?;
+            if matches!(before, Some(Export::Completed(_))) {
+                prop_assert!(matches!(export, Some(Export::Completed(_))));
+            }
+            let before = site.live.as_ref().map(|live| live.position);
+            site = Site::fold(site, event)?;
+            prop_assert!(site.live.as_ref().map(|live| live.position) >= before);
+        }
+    }
+}
+
+#[test]
+fn an_artwork_goes_from_pending_over_processing_to_active_or_failed() -> anyhow::Result<()> {
+    let events = sample_events()?;
+    let variant = VariantId::new();
+    let status_after = |types: &[&str]| -> anyhow::Result<Option<&'static str>> {
+        let mut state = None;
+        for (position, name) in (1..).zip(types) {
+            let event = events.iter().find(|event| event.type_name() == *name).cloned();
+            let event = about(event.ok_or_else(|| anyhow::anyhow!("no sample of {name}"))?, variant);
+            state = Artwork::fold(state, &recorded(&event, position))?;
+        }
+        Ok(state.map(|artwork| artwork.status().as_str()))
+    };
+    assert_eq!(status_after(&["variant.requested"])?, None, "no artwork, no state");
+    assert_eq!(status_after(&["artwork.created"])?, Some("pending"));
+    let mut history = vec!["artwork.created", "variant.requested"];
+    for (next, status) in [
+        ("variant.started", "processing"),
+        ("variant.failed", "failed"),
+        ("variant.started", "processing"),
+        ("variant.generated", "processing"),
+        ("variant.rendered", "active"),
+        ("variant.failed", "active"),
+    ] {
+        history.push(next);
+        assert_eq!(status_after(&history)?, Some(status), "after {history:?}");
+    }
+    // What was never asked for is not made up from its outcome.
+    assert_eq!(status_after(&["artwork.created", "variant.rendered"])?, Some("pending"));
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! What the log, the bus and the jobs promise, on the real Postgres and the real RabbitMQ.
+
+mod bus;
+mod content;
+mod eventually;
+mod folds;
+mod hints;
+mod integrity;
+mod jobs;
+mod leadership;
+mod line;
+mod order;
+mod proposals;
+mod refusals;
+mod settings;
