@@ -1,0 +1,1 @@
+select id from read.variants where id = any ($1)

@@ -1,0 +1,213 @@
+//! `POST /v1/artworks`: an upload becomes an artwork.
+
+use atelier_events::log::Write;
+use atelier_events::variant::Uploaded;
+use atelier_events::{
+    ArtworkEvent, ArtworkId, Details, Event, ExpectedVersion, NewEvent, Stream, VariantEvent, VariantId, artwork,
+};
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{LINE_CHARS, check_about, check_title, tidy_category};
+use crate::api::answers::accepted;
+use crate::api::uploads::{check_media_type, check_size};
+use crate::app::App;
+use crate::auth::Asking;
+use crate::idempotency::{self, IdempotencyKey};
+use crate::input::{Asked, Command, check_date, check_line, check_url, tidy_tags};
+use crate::problem::{self, Flaws, Kind, Problem};
+
+/// An artwork that is to be created from an upload.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct NewArtwork {
+    /// The `key` that asking for the upload answered.
+    #[schema(required, example = "uploads/0199fd2e-3c5b-7cc1-b0f3-6f6f0a4c1d2e/harbour.jpg")]
+    upload_key: String,
+    /// One line.
+    #[schema(required, min_length = 1, max_length = 200)]
+    title: String,
+    /// Free text.
+    #[schema(max_length = 10_000)]
+    description: String,
+    /// Who made it; drawn as the watermark. Empty: no watermark.
+    #[schema(max_length = 200)]
+    artist: String,
+    /// What it is made of.
+    #[schema(max_length = 200)]
+    materials: Option<String>,
+    /// Its size, in your words.
+    #[schema(max_length = 200, example = "30 x 40 cm")]
+    dimensions: Option<String>,
+    /// The day the work was made.
+    #[schema(format = Date, example = "2026-11-21")]
+    created_date: Option<String>,
+    /// `other` when nothing is said.
+    #[schema(max_length = 50)]
+    category: Option<String>,
+    /// At most 20; kept in lower case, each once.
+    #[schema(max_items = 20)]
+    tags: Vec<String>,
+    /// Shown first where a page has a place for it.
+    featured: bool,
+    /// The post or page that inspired it: http or https.
+    source_url: Option<String>,
+    /// A video of it: http or https.
+    video_url: Option<String>,
+}
+
+impl Command for NewArtwork {
+    fn check(&self, flaws: &mut Flaws) {
+        if upload_name(&self.upload_key).is_none() {
+            flaws.at("/upload_key", "is not a key that POST /v1/uploads answered");
+        }
+        check_title(&self.title, flaws);
+        check_about(&self.artist, &self.description, self.category.as_deref(), &self.tags, flaws);
+        for (at, line) in [("/materials", &self.materials), ("/dimensions", &self.dimensions)] {
+            check_line(at, line.as_deref().unwrap_or_default(), LINE_CHARS, flaws);
+        }
+        for (at, url) in [("/source_url", &self.source_url), ("/video_url", &self.video_url)] {
+            if let Some(url) = url {
+                check_url(at, url, flaws);
+            }
+        }
+        if let Some(date) = &self.created_date {
+            check_date("/created_date", date, flaws);
+        }
+    }
+}
+
+impl NewArtwork {
+    fn details(&self) -> Details {
+        let line =
+            |line: &Option<String>| line.as_deref().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
+        Details {
+            title: self.title.trim().to_owned(),
+            description: self.description.trim().to_owned(),
+            artist: self.artist.trim().to_owned(),
+            materials: line(&self.materials),
+            dimensions: line(&self.dimensions),
+            created_on: self.created_date.as_deref().and_then(|date| check_date("", date, &mut Flaws::default())),
+            category: tidy_category(self.category.as_deref()),
+            tags: tidy_tags(&self.tags),
+            featured: self.featured,
+            source_url: self.source_url.clone(),
+            video_url: self.video_url.clone(),
+        }
+    }
+}
+
+/// The filename in an upload's key, if it is one. Nothing else in the bucket may be named by a client.
+fn upload_name(key: &str) -> Option<&str> {
+    let mut parts = key.strip_prefix("uploads/")?.split('/');
+    let (id, name) = (parts.next()?, parts.next()?);
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let whole = Uuid::parse_str(id).is_ok() && id.len() == 36 && plain && !name.is_empty() && !name.starts_with('.');
+    (whole && parts.next().is_none()).then_some(name)
+}
+
+/// An artwork that is on its way.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedArtwork {
+    /// The artwork.
+    id: Uuid,
+    /// Its first variant.
+    variant_id: Uuid,
+    /// `processing`
+    status: String,
+    /// Of its events in the log: to be given as `?after=`.
+    position: i64,
+    /// Where to follow it.
+    url: String,
+    /// Where its page in the gallery will be.
+    page_url: String,
+    /// Where its files will be served, by kind: `display`, `thumb`, `icon`, `preview`.
+    renditions: BTreeMap<String, String>,
+}
+
+/// Creates an artwork from an upload.
+#[utoipa::path(
+    post, path = "/v1/artworks", tag = "artworks", request_body = NewArtwork,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless")),
+    responses(
+        (status = 202, description = "It is on its way: follow `url`", body = CreatedArtwork),
+        (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn create_artwork(
+    State(app): State<App>,
+    asking: Asking,
+    key: IdempotencyKey,
+    Asked { command, fingerprint }: Asked<NewArtwork>,
+) -> Result<Response, Problem> {
+    let idempotent = idempotency::Command::new(&asking, key, fingerprint);
+    if let Some(answered) = idempotent.answered(&app.log).await? {
+        return accepted(answered);
+    }
+    let length = check_upload(&app, &command.upload_key).await?;
+    let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
+    let owner = asking.owner.to_string();
+    let renditions: BTreeMap<&str, String> = app.predicted(&owner, variant_id).into_iter().collect();
+    let answer = json!({
+        "id": artwork_id,
+        "variant_id": variant_id,
+        "status": "processing",
+        "url": app.api_url(&format!("/v1/artworks/{artwork_id}")),
+        "page_url": app.page_url(artwork_id),
+        "renditions": renditions,
+    });
+    let created = artwork::Created { artwork_id, owner, details: command.details() };
+    let filename = upload_name(&command.upload_key).unwrap_or_default().to_owned();
+    let uploaded = Uploaded { artwork_id, variant_id, upload_key: command.upload_key, filename, length };
+    let events = [Event::Artwork(ArtworkEvent::Created(created)), Event::Variant(VariantEvent::Uploaded(uploaded))];
+    let write = Write {
+        stream: Stream::artwork(artwork_id),
+        expected: ExpectedVersion::NoStream,
+        events: events.into_iter().map(|event| NewEvent::new(event, &asking.context)).collect(),
+    };
+    accepted(idempotent.append(&app.log, vec![write], answer).await?)
+}
+
+/// Bytes of what lies under the key; a problem when it cannot be a picture.
+async fn check_upload(app: &App, key: &str) -> Result<u64, Problem> {
+    let mut flaws = Flaws::default();
+    let Some(head) = app.blobs.head(key).await? else {
+        flaws.at("/upload_key", format!("there is no upload at {key:?}: PUT the file first"));
+        return Err(Problem::flawed(Kind::Unprocessable, flaws));
+    };
+    if head.length == 0 {
+        flaws.at("/upload_key", format!("the upload at {key:?} is empty: PUT the file again"));
+    }
+    flaws.refuse(Kind::Unprocessable)?;
+    check_media_type("/upload_key", &head.media_type)?;
+    check_size("/upload_key", head.length, app.max_upload_bytes)?;
+    Ok(head.length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_uploads_can_be_named_by_a_client() {
+        let id = "0199fd2e-3c5b-7cc1-b0f3-6f6f0a4c1d2e";
+        assert_eq!(upload_name(&format!("uploads/{id}/a.png")), Some("a.png"));
+        for key in [
+            "",
+            "uploads/a.png",
+            "exports/0199fd2e-3c5b-7cc1-b0f3-6f6f0a4c1d2e.zip",
+            &format!("uploads/{id}/.."),
+            &format!("uploads/{id}/"),
+            &format!("uploads/{id}/../../exports/x.zip"),
+            &format!("uploads/{id}/a/b.png"),
+            &format!("uploads/{}/a.png", id.replace('-', "")),
+        ] {
+            assert_eq!(upload_name(key), None, "{key}");
+        }
+    }
+}

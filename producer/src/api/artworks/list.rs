@@ -1,0 +1,145 @@
+//! `GET /v1/artworks`: newest first, a page at a time.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::LINK;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::answers::ArtworkAnswer;
+use crate::app::App;
+use crate::cursor;
+use crate::index::ArtworkFilter;
+use crate::input::{Params, page_size};
+use crate::problem::{self, Flaws, Kind, Problem};
+
+const STATUSES: [&str; 4] = ["pending", "processing", "active", "failed"];
+const WORDS_CHARS: usize = 200;
+
+/// Which artworks, and which page of them.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Listing {
+    /// How many, 50 when nothing is said.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before, with the same filters.
+    cursor: Option<String>,
+    /// `pending`, `processing`, `active` or `failed`.
+    status: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// In this category.
+    category: Option<String>,
+    /// Featured, or not.
+    featured: Option<bool>,
+    /// Containing these words, as in a web search: quotes, `or` and `-` work.
+    #[param(max_length = 200)]
+    q: Option<String>,
+    /// Of this owner.
+    owner: Option<String>,
+    /// Waits until the index has got to this position of the log.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// A page of artworks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ArtworksAnswer {
+    /// Newest first.
+    items: Vec<ArtworkAnswer>,
+    /// Names the page after this one; none on the last. Also in the `Link` header.
+    next_cursor: Option<String>,
+}
+
+/// Lists artworks, newest first.
+#[utoipa::path(
+    get, path = "/v1/artworks", tag = "artworks", params(Listing),
+    responses(
+        (status = 200, description = "A page of them; `Link: <…>; rel=\"next\"` names the next", body = ArtworksAnswer),
+        (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list_artworks(
+    State(app): State<App>,
+    Params(listing): Params<Listing>,
+) -> Result<Response, Problem> {
+    let limit = check(&listing)?;
+    let filter_words = filter_words(&listing);
+    let before = listing.cursor.as_deref().map(|word| cursor::read(&filter_words, word)).transpose()?;
+    app.caught_up(listing.after).await?;
+    let filter = ArtworkFilter {
+        before,
+        id: None,
+        status: listing.status.clone(),
+        tag: listing.tag.as_ref().map(|tag| tag.trim().to_lowercase()),
+        category: listing.category.as_ref().map(|category| category.trim().to_lowercase()),
+        featured: listing.featured,
+        owner: listing.owner.clone(),
+        words: listing.q.clone(),
+    };
+    // One more than the page: whether there is a next one.
+    let mut rows = app.index.find_artworks(&filter, limit + 1).await?;
+    let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::write(&filter_words, row.created_position));
+    let items = rows.into_iter().map(|row| ArtworkAnswer::of(&app, row)).collect();
+    let link = next_cursor.as_ref().map(|cursor| next_link(&app, &listing, limit, cursor)).transpose()?;
+    let mut response = Json(ArtworksAnswer { items, next_cursor }).into_response();
+    if let Some(link) = link {
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
+}
+
+fn check(listing: &Listing) -> Result<i64, Problem> {
+    let mut flaws = Flaws::default();
+    let limit = page_size(listing.limit, &mut flaws);
+    if let Some(status) = listing.status.as_deref().filter(|status| !STATUSES.contains(status)) {
+        flaws.parameter("status", format!("{status:?} is not one of {}", STATUSES.join(", ")));
+    }
+    if let Some(chars) = listing.q.as_ref().map(|words| words.chars().count()).filter(|chars| *chars > WORDS_CHARS) {
+        flaws.parameter("q", format!("has {chars} characters, at most {WORDS_CHARS} are allowed"));
+    }
+    flaws.refuse(Kind::Invalid)?;
+    Ok(limit)
+}
+
+/// The filters as pairs, in one order: what a cursor is bound to and what the next page's address repeats.
+fn pairs(listing: &Listing) -> Vec<(&'static str, String)> {
+    let text = |name, value: &Option<String>| value.clone().map(|value| (name, value));
+    [
+        text("status", &listing.status),
+        text("tag", &listing.tag),
+        text("category", &listing.category),
+        listing.featured.map(|featured| ("featured", featured.to_string())),
+        text("q", &listing.q),
+        text("owner", &listing.owner),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn filter_words(listing: &Listing) -> String {
+    format!("artworks {:?}", pairs(listing))
+}
+
+fn next_link(app: &App, listing: &Listing, limit: i64, cursor: &str) -> Result<HeaderValue, Problem> {
+    let filters = pairs(listing).into_iter().map(|(name, value)| format!("&{name}={}", percent(&value)));
+    let query: String = std::iter::once(format!("limit={limit}&cursor={cursor}")).chain(filters).collect();
+    let link = format!("<{}?{query}>; rel=\"next\"", app.api_url("/v1/artworks"));
+    HeaderValue::from_str(&link).map_err(Problem::internal)
+}
+
+/// A value as a query carries it.
+fn percent(value: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    value.bytes().map(encode).collect()
+}

@@ -1,0 +1,6 @@
+//! Generations: a request for one or more variants that a provider makes.
+
+mod command;
+pub(super) mod create;
+mod origins;
+pub(super) mod read;

@@ -1,0 +1,81 @@
+//! New events become jobs and messages, in log order, at least once.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use atelier_events::lead::{self, Term};
+use atelier_events::{Position, jobs};
+use tokio_util::sync::CancellationToken;
+
+use super::{NAME, Relay, jittered};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What one pass over the log came to.
+enum Pass {
+    /// There was nothing after the checkpoint.
+    Nothing,
+    /// The checkpoint is here now.
+    Moved(Position),
+    /// Another leads.
+    Fenced,
+}
+
+/// Publishes until it is stopped or another leads.
+pub(super) async fn run(relay: &Relay, term: Term, stop: &CancellationToken) {
+    let mut grown = relay.log.grown();
+    let mut at = None;
+    let mut pause = FIRST_PAUSE;
+    while !stop.is_cancelled() {
+        // Registered before reading: what is appended from here on ends the wait below.
+        grown.borrow_and_update();
+        match pass(relay, term, at).await {
+            Ok(Pass::Moved(position)) => {
+                at = Some(position);
+                pause = FIRST_PAUSE;
+            }
+            Ok(Pass::Nothing) => {
+                pause = FIRST_PAUSE;
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    _ = grown.changed() => {}
+                    () = tokio::time::sleep(jittered(relay.poll)) => {}
+                }
+            }
+            Ok(Pass::Fenced) => return stop.cancel(),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "events could not be published; trying again");
+                metrics::counter!("atelier_relay_errors_total").increment(1);
+                // What the checkpoint is now is as unknown as what the bus has taken.
+                at = None;
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(jittered(pause)) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// Jobs before messages: a message must find its job. The checkpoint last: whatever fails before is done again.
+async fn pass(relay: &Relay, term: Term, at: Option<Position>) -> anyhow::Result<Pass> {
+    let pool = relay.log.pool();
+    let after = match at {
+        Some(position) => position,
+        None => lead::checkpoint(pool, NAME).await.context("the checkpoint could not be read")?,
+    };
+    let limit = i64::try_from(relay.batch).unwrap_or(i64::MAX);
+    let events = relay.log.read(after, limit).await.context("the log could not be read")?;
+    let Some(last) = events.last().map(|event| event.position) else { return Ok(Pass::Nothing) };
+    jobs::enlist(pool, after, last).await.context("the jobs could not be enlisted")?;
+    relay.bus.publish(&events).await.context("the bus did not take the events")?;
+    if !lead::advance_relay(pool, last, term).await.context("the checkpoint could not be moved")? {
+        return Ok(Pass::Fenced);
+    }
+    metrics::counter!("atelier_relay_published_total").increment(events.len() as u64);
+    metrics::histogram!("atelier_relay_batch_events")
+        .record(f64::from(u32::try_from(events.len()).unwrap_or(u32::MAX)));
+    Ok(Pass::Moved(last))
+}

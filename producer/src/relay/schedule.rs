@@ -1,0 +1,56 @@
+//! Jobs whose time has come, and jobs whose worker has stopped answering, are sent to their consumers.
+
+use anyhow::Context as _;
+use atelier_events::{Consumer, Recorded, jobs, lead};
+use tokio_util::sync::CancellationToken;
+
+use super::{NAME, Relay, jittered};
+
+/// Looks at intervals until it is stopped.
+pub(super) async fn run(relay: &Relay, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        match tick(relay).await {
+            // There may be more than one look takes.
+            Ok(sent) if sent > 0 => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the schedule could not be kept; trying again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(jittered(relay.poll)) => {}
+        }
+    }
+}
+
+async fn tick(relay: &Relay) -> anyhow::Result<usize> {
+    measure(relay).await?;
+    let pool = relay.log.pool();
+    let due = jobs::due(pool).await.context("the jobs that are due could not be read")?;
+    let rescued = jobs::rescue(pool).await.context("the jobs without a worker could not be rescued")?;
+    Ok(deliver(relay, due, "due").await + deliver(relay, rescued, "rescued").await)
+}
+
+/// A job that could not be sent is available all the same, and its consumer finds it when it looks by itself.
+async fn deliver(relay: &Relay, deliveries: Vec<(Consumer, Vec<Recorded>)>, why: &'static str) -> usize {
+    let mut sent = 0;
+    for (consumer, events) in deliveries {
+        metrics::counter!("atelier_relay_jobs_sent_total", "consumer" => consumer.name(), "why" => why)
+            .increment(events.len() as u64);
+        match relay.bus.deliver(consumer, &events).await {
+            Ok(()) => sent += events.len(),
+            Err(error) => tracing::warn!(error = %error, job.consumer = consumer.name(), "jobs could not be sent"),
+        }
+    }
+    sent
+}
+
+/// How far publishing is behind. Here and not where events are published, so that it is told also when that is stuck.
+async fn measure(relay: &Relay) -> anyhow::Result<()> {
+    let at = lead::checkpoint(relay.log.pool(), NAME).await.context("the checkpoint could not be read")?;
+    let head = relay.log.head().await.context("the log's head could not be read")?;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; beyond 2^53 events it is a little off")]
+    let (at, lag) = (at.0 as f64, (head.0 - at.0) as f64);
+    metrics::gauge!("atelier_relay_checkpoint").set(at);
+    metrics::gauge!("atelier_relay_lag_events").set(lag);
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! What the producer promises, on the real Postgres, a real store and the real read model.
+
+mod commands;
+mod exports;
+mod feed;
+mod generations;
+mod operations;
+mod reads;
+mod refusals;
+mod relay;
+mod studio;

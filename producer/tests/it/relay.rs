@@ -1,0 +1,175 @@
+//! The relay: one leads, whoever dies, and nothing is lost.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use atelier_e2e::Broker;
+use atelier_events::bus::{Bus, BusError, Inbox, RabbitBus, Received};
+use atelier_events::{Consumer, Position, Recorded, jobs, lead};
+use atelier_producer::relay;
+use atelier_producer::settings::RelaySettings;
+use futures::future::BoxFuture;
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::studio::Studio;
+
+fn settings() -> RelaySettings {
+    RelaySettings { lease_ttl_ms: 600, batch: 7, poll_interval_ms: 50 }
+}
+
+fn start(studio: &Studio, bus: &Arc<dyn Bus>) -> (JoinHandle<anyhow::Result<()>>, CancellationToken) {
+    let shutdown = CancellationToken::new();
+    let relay = relay::run(studio.log.clone(), Arc::clone(bus), settings(), shutdown.clone());
+    (tokio::spawn(relay), shutdown)
+}
+
+async fn published(studio: &Studio, position: Position) -> anyhow::Result<()> {
+    atelier_e2e::until("the relay has published", async || {
+        Ok(lead::checkpoint(studio.log.pool(), "relay").await? >= position)
+    })
+    .await
+}
+
+/// Every event that somebody works on has its job, and none has two.
+async fn check_jobs(pool: &PgPool, expected: i64) -> anyhow::Result<()> {
+    let counts = jobs::count(pool).await?;
+    let generate: i64 = counts.iter().filter(|count| count.consumer == "generate").map(|count| count.jobs).sum();
+    assert_eq!(generate, expected);
+    Ok(())
+}
+
+async fn holder(pool: &PgPool) -> anyhow::Result<Option<String>> {
+    let holder = sqlx::query_scalar("select holder from leaders where name = 'relay' and lease_until > now()");
+    Ok(holder.fetch_optional(pool).await?)
+}
+
+#[tokio::test]
+async fn another_takes_over_when_the_leader_dies_and_loses_nothing() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let (first, _) = start(&studio, &studio.bus);
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
+    published(&studio, Position(32)).await?;
+    let leader = holder(studio.log.pool()).await?;
+    let (second, shutdown) = start(&studio, &studio.bus);
+    // As a process that is killed: it does not give its lease back.
+    first.abort();
+    studio.post("/v1/generations", &json!({ "prompt": "y", "count": 16 })).await?;
+    published(&studio, Position(64)).await?;
+    assert_ne!(holder(studio.log.pool()).await?, leader);
+    check_jobs(studio.log.pool(), 32).await?;
+    shutdown.cancel();
+    second.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leader_that_stops_lets_another_lead_at_once() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let (first, shutdown) = start(&studio, &studio.bus);
+    atelier_e2e::until("it leads", async || Ok(holder(studio.log.pool()).await?.is_some())).await?;
+    shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(10), first).await???;
+    assert_eq!(holder(studio.log.pool()).await?, None);
+    Ok(())
+}
+
+/// A bus that does not answer the first times, as a broker that restarts.
+struct Restarting {
+    bus: Arc<dyn Bus>,
+    failures: AtomicU32,
+    published: Mutex<Vec<i64>>,
+}
+
+impl Bus for Restarting {
+    fn publish<'a>(&'a self, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
+        let down = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if down {
+            return Box::pin(async { Err(BusError::Unreachable("it restarts".to_owned())) });
+        }
+        self.published.lock().expect("nobody panics with it").extend(events.iter().map(|event| event.position.0));
+        self.bus.publish(events)
+    }
+
+    fn deliver<'a>(&'a self, consumer: Consumer, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
+        self.bus.deliver(consumer, events)
+    }
+
+    fn inbox(&self, consumer: Consumer, prefetch: u16) -> BoxFuture<'_, Result<Box<dyn Inbox>, BusError>> {
+        self.bus.inbox(consumer, prefetch)
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        self.bus.ready()
+    }
+}
+
+#[tokio::test]
+async fn a_bus_that_is_down_delays_events_and_loses_none() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let flaky =
+        Arc::new(Restarting { bus: studio.bus.clone(), failures: AtomicU32::new(4), published: Mutex::default() });
+    let bus: Arc<dyn Bus> = flaky.clone();
+    let (relay, shutdown) = start(&studio, &bus);
+    // Commands are taken while it is down.
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
+    published(&studio, Position(32)).await?;
+    let expected: Vec<i64> = (1..=32).collect();
+    assert_eq!(*flaky.published.lock().expect("nobody panics with it"), expected);
+    check_jobs(studio.log.pool(), 16).await?;
+    shutdown.cancel();
+    relay.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn jobs_that_come_due_or_lose_their_worker_are_available_again() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let pool = studio.log.pool();
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 2 })).await?;
+    jobs::enlist(pool, Position(0), Position(4)).await?;
+    let claimed = jobs::claim_available(pool, Consumer::Generate, 2, "worker", 1).await?;
+    let end = jobs::End::Retryable { error: "no paint".to_owned(), delay_ms: 100 };
+    let settlement = jobs::Settlement { job: claimed[0].job, fence: claimed[0].fence, end, writes: Vec::new() };
+    jobs::settle(pool, &[settlement]).await?;
+    let (relay, shutdown) = start(&studio, &studio.bus);
+    atelier_e2e::until("both are available", async || {
+        let counts = jobs::count(pool).await?;
+        Ok(counts.iter().any(|count| count.state == "available" && count.jobs == 2))
+    })
+    .await?;
+    shutdown.cancel();
+    relay.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_published_to_a_broker_arrives_at_whom_it_concerns() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let broker = Broker::scratch();
+    let bus: Arc<dyn Bus> = Arc::new(RabbitBus::connect(&broker.settings).await?);
+    let mut inbox = bus.inbox(Consumer::Generate, 100).await?;
+    let (relay, shutdown) = start(&studio, &bus);
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
+    let mut arrived = BTreeSet::new();
+    let receiving = async {
+        while arrived.len() < 16 {
+            if let Received::Messages(messages) = inbox.receive(100).await {
+                for message in messages {
+                    arrived.insert(message.position.0);
+                    message.ack().await;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(atelier_e2e::PATIENCE, receiving).await?;
+    assert_eq!(arrived, (1..=16).map(|number| number * 2).collect());
+    shutdown.cancel();
+    relay.await??;
+    drop(inbox);
+    broker.delete().await
+}
