@@ -1,0 +1,54 @@
+//! What a picture is called in a ZIP: readable, unique, and harmless wherever it is unpacked.
+
+/// The longest part of a name that a title makes, in bytes, so that a name stays below 100.
+const SLUG_BYTES: usize = 80;
+
+/// The name of the picture with this number, from 1: `0001-sunset-over-the-sea.png`. It begins with a digit, so it is no
+/// reserved name; it has letters, digits, hyphens and one dot, so it leads nowhere; the number makes it unique.
+pub(crate) fn file_name(number: usize, title: &str, extension: &str) -> String {
+    let slug = slug(title);
+    let slug = if slug.is_empty() { "untitled" } else { &slug };
+    format!("{number:04}-{slug}.{extension}")
+}
+
+fn slug(title: &str) -> String {
+    let mut slug = String::new();
+    for char in title.chars().flat_map(char::to_lowercase) {
+        if slug.len() + char.len_utf8() > SLUG_BYTES {
+            break;
+        }
+        if char.is_alphanumeric() {
+            slug.push(char);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_title_becomes_a_readable_name() {
+        assert_eq!(file_name(1, "Sunset, over the Sea!", "png"), "0001-sunset-over-the-sea.png");
+        assert_eq!(file_name(12_345, "Über Wälder — 東京", "jpg"), "12345-über-wälder-東京.jpg");
+        assert_eq!(file_name(3, "../../etc/passwd", "gif"), "0003-etc-passwd.gif");
+        assert_eq!(file_name(4, "CON", "png"), "0004-con.png");
+        assert_eq!(file_name(5, "\u{202e}gnp.exe\0/\\:*?\"<>|", "png"), "0005-gnp-exe.png");
+        assert_eq!(file_name(6, " . ", "png"), "0006-untitled.png");
+    }
+
+    proptest! {
+        #[test]
+        fn no_title_leads_out_of_the_folder(title in ".{0,400}", number in 1_usize..1_000_000) {
+            let name = file_name(number, &title, "webp");
+            prop_assert!(name.len() <= 100, "{name:?} has {} bytes", name.len());
+            prop_assert!(name.strip_suffix(".webp").is_some_and(|stem| !stem.contains('.')), "{name:?}");
+            prop_assert!(name.chars().all(|char| char.is_alphanumeric() || "-.".contains(char)), "{name:?}");
+            prop_assert!(name.starts_with(&format!("{number:04}-")), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the generate daemon promises.
+
+mod sketch;

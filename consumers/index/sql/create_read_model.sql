@@ -1,0 +1,187 @@
+-- The read model: everything here follows from the log and can be dropped. Names are unqualified, since the same text
+-- makes the live schema (`read`) and the one that a replay builds beside it (`read_next`).
+
+create table artworks (
+    id uuid not null,
+    owner text not null,
+    title text not null,
+    description text not null,
+    artist text not null,
+    materials text,
+    dimensions text,
+    created_on date,
+    category text not null,
+    tags text[] not null,
+    featured boolean not null,
+    source_url text,
+    video_url text,
+    status text not null,
+    created_at timestamptz not null,
+    created_position bigint not null,
+    -- The last event of its stream.
+    updated_position bigint not null,
+    -- The variant.rendered that made it active.
+    ready_position bigint,
+    -- The last event that changed what a gallery shows of it, and when that was.
+    shown_position bigint,
+    shown_at timestamptz,
+    -- The first release of the site that shows it: the release's position, as in site.position.
+    published_position bigint,
+    -- The newest complete variant.
+    cover_variant uuid,
+    -- Of the newest recipe; empty for an upload.
+    prompt text not null,
+    search tsvector not null,
+    constraint "an artwork has one row" primary key (id),
+    constraint "an artwork is created once" unique (created_position),
+    constraint "a status is known" check (status in ('pending', 'processing', 'active', 'failed')),
+    constraint "an active artwork has a cover" check ((status = 'active') = (cover_variant is not null)),
+    constraint "an active artwork says since when" check ((status = 'active') = (ready_position is not null)),
+    constraint "what is published is ready" check (published_position is null or ready_position <= published_position)
+);
+comment on table artworks is 'lists and pages of artworks; the unique created_position is the keyset of all lists, newest first';
+create index artworks_by_owner on artworks (owner, created_position);
+comment on index artworks_by_owner is 'one owner''s artworks, newest first';
+create index artworks_by_status on artworks (status, created_position);
+comment on index artworks_by_status is 'artworks in a status, newest first; the gallery reads the active ones';
+create index artworks_by_category on artworks (category, created_position);
+comment on index artworks_by_category is 'a category, newest first';
+create index artworks_featured on artworks (created_position) where featured;
+comment on index artworks_featured is 'featured artworks, newest first';
+create index artworks_by_tag on artworks using gin (tags);
+comment on index artworks_by_tag is 'artworks with a tag: tags @> array[$1]';
+create index artworks_by_words on artworks using gin (search);
+comment on index artworks_by_words is 'text search: search @@ search_query($1)';
+create index artworks_unpublished on artworks (ready_position)
+    where published_position is null and ready_position is not null;
+comment on index artworks_unpublished is 'publish_artworks: what a new release shows for the first time';
+create index artworks_shown on artworks (shown_position);
+comment on index artworks_shown is 'whether gallery-metadata.json is behind: max(shown_position)';
+
+create table variants (
+    id uuid not null,
+    artwork_id uuid not null,
+    -- Its place among the artwork's variants, from 1, in the order they were asked for.
+    ordinal int not null,
+    -- The request it is part of; null for an upload.
+    generation_id uuid,
+    state text not null,
+    -- The recipe; null for an upload.
+    provider text,
+    prompt text,
+    -- Decimal digits: a seed is an unsigned 64-bit number, which a bigint cannot hold.
+    seed text,
+    -- Asked for, in pixels.
+    width bigint,
+    height bigint,
+    params jsonb,
+    -- The name an upload had at its owner's.
+    filename text,
+    original_key text,
+    original_sha256 text,
+    original_media_type text,
+    original_length bigint,
+    -- Of the original, in pixels, as seen.
+    source_width bigint,
+    source_height bigint,
+    -- How long the provider took, in milliseconds, and what it cost, in millionths of a US dollar.
+    elapsed_ms bigint,
+    cost_micros bigint,
+    -- #rrggbb, the most present first.
+    palette text[] not null,
+    placeholder text,
+    failure_stage text,
+    failure_error text,
+    -- The variant.requested or variant.uploaded.
+    requested_position bigint not null,
+    requested_at timestamptz not null,
+    -- When the last attempt of a provider began, and when it was complete or given up.
+    started_at timestamptz,
+    finished_at timestamptz,
+    constraint "a variant has one row" primary key (id),
+    constraint "a variant has one place in its artwork" unique (artwork_id, ordinal),
+    constraint "a variant's state is known" check (state in ('pending', 'processing', 'completed', 'failed')),
+    constraint "a failed variant says why" check ((state = 'failed') = (failure_error is not null))
+);
+comment on table variants is 'an artwork''s variants in order, by the unique (artwork_id, ordinal)';
+create index variants_of_generation on variants (generation_id, requested_position) where generation_id is not null;
+comment on index variants_of_generation is 'the variants that one request asked for, in order';
+
+create table lineage (
+    variant_id uuid not null,
+    parent uuid not null,
+    relation text not null,
+    constraint "a variant comes from another in a way once" primary key (variant_id, parent, relation),
+    constraint "a relation is known" check (relation in ('derived', 'refined', 'forked'))
+);
+comment on table lineage is 'what a variant comes from';
+create index lineage_by_parent on lineage (parent);
+comment on index lineage_by_parent is 'what has come of a variant';
+
+create table renditions (
+    variant_id uuid not null,
+    kind text not null,
+    key text not null,
+    sha256 text not null,
+    media_type text not null,
+    length bigint not null,
+    -- In pixels.
+    width bigint not null,
+    height bigint not null,
+    constraint "a variant has one rendition of a kind" primary key (variant_id, kind)
+);
+comment on table renditions is 'the files of a complete variant, for lists and pages';
+
+create table exports (
+    id uuid not null,
+    state text not null,
+    -- {"all": position} or {"artworks": [id, …]}.
+    selection jsonb not null,
+    archive_key text,
+    archive_sha256 text,
+    archive_media_type text,
+    archive_length bigint,
+    pictures bigint,
+    -- [{"artwork_id", "reason"}, …]; null until complete.
+    missing jsonb,
+    error text,
+    requested_at timestamptz not null,
+    finished_at timestamptz,
+    -- The export.requested.
+    position bigint not null,
+    constraint "an export has one row" primary key (id),
+    constraint "an export's state is known" check (state in ('pending', 'completed', 'failed')),
+    constraint "an export that ended says when" check ((state = 'pending') = (finished_at is null))
+);
+comment on table exports is 'an export by its id';
+
+create table site (
+    only_row boolean not null default true,
+    -- The release shows the log up to here; it is also the release's name.
+    position bigint not null,
+    artworks bigint not null,
+    files bigint not null,
+    files_written bigint not null,
+    bytes_written bigint not null,
+    url text not null,
+    deployed_at timestamptz not null,
+    constraint "one release is live" primary key (only_row),
+    constraint "the site is one row" check (only_row)
+);
+comment on table site is 'the release that is live; no row before the first';
+
+create table checkpoint (
+    only_row boolean not null default true,
+    -- Everything up to here has been applied; moved in the transaction that applies it.
+    position bigint not null default 0,
+    -- Which shape of this model it is: a program that knows another one replays.
+    model_version int not null,
+    constraint "a read model has one checkpoint" primary key (only_row),
+    constraint "the checkpoint is one row" check (only_row)
+);
+comment on table checkpoint is 'how far the read model has got: reads with ?after= wait for it';
+
+-- What a person typed, as a query for artworks.search: quotes, "or" and "-" as in web search. Words are looked for as
+-- they stand and by their English stem, which is how artworks.search keeps them.
+create function search_query(words text) returns tsquery language sql immutable
+    return websearch_to_tsquery('pg_catalog.english', words) || websearch_to_tsquery('pg_catalog.simple', words);

@@ -1,0 +1,1 @@
+delete from renditions where variant_id = any ($1)

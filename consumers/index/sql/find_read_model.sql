@@ -1,0 +1,1 @@
+select to_regclass('read.checkpoint') is not null

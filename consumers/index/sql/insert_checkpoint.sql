@@ -1,0 +1,1 @@
+insert into checkpoint (model_version) values ($1)

@@ -1,0 +1,3 @@
+insert into lineage
+select * from jsonb_populate_recordset(null::lineage, $1)
+on conflict do nothing

@@ -1,0 +1,1 @@
+update checkpoint set position = $1

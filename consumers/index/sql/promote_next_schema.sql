@@ -1,0 +1,1 @@
+alter schema read_next rename to read

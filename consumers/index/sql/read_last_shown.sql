@@ -1,0 +1,1 @@
+select max(shown_position) from read.artworks

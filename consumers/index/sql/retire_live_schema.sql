@@ -1,0 +1,1 @@
+alter schema read rename to read_old

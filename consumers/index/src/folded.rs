@@ -1,0 +1,134 @@
+//! An artwork folded from its stream, together with when things happened to it. What happened is decided by
+//! [`Artwork::fold`] alone; here only positions and times are added.
+
+use atelier_events::variant::VariantEvent;
+use atelier_events::{Artwork, ArtworkId, Event, Position, Recorded, Unreadable, Variant, VariantId, VariantState};
+use time::OffsetDateTime;
+
+/// An artwork and when it became what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedArtwork {
+    /// The artwork.
+    pub artwork: Artwork,
+    /// The last event of its stream.
+    pub updated_position: Position,
+    /// The `variant.rendered` that made it active.
+    pub ready_position: Option<Position>,
+    /// The last event that changed what a gallery shows of it, and its time.
+    pub shown: Option<(Position, OffsetDateTime)>,
+    /// One per variant, in the order of [`Artwork::variants`].
+    pub moments: Vec<Moments>,
+}
+
+/// When things happened to a variant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// Which variant.
+    pub variant_id: VariantId,
+    /// Where it was asked for or uploaded.
+    pub requested_position: Position,
+    /// When that was.
+    pub requested_at: OffsetDateTime,
+    /// When the last attempt of a provider began.
+    pub started_at: Option<OffsetDateTime>,
+    /// When it was complete or given up.
+    pub finished_at: Option<OffsetDateTime>,
+    /// What making its original cost, in millionths of a US dollar.
+    pub cost_micros: Option<u64>,
+}
+
+/// A variant of a folded artwork.
+#[derive(Clone, Copy, Debug)]
+pub struct FoldedVariant<'a> {
+    /// Whose variant.
+    pub artwork_id: ArtworkId,
+    /// Its place among the artwork's variants, from 1.
+    pub ordinal: i32,
+    /// The variant.
+    pub variant: &'a Variant,
+    /// When things happened to it.
+    pub moments: &'a Moments,
+}
+
+impl FoldedArtwork {
+    /// The state after all events of a stream, or none when there is no such artwork. Events of types that this version
+    /// does not know are passed over.
+    pub fn of(events: &[Recorded]) -> Result<Option<Self>, Unreadable> {
+        let mut state = None;
+        for recorded in events {
+            match recorded.event() {
+                Ok(event) => state = Self::fold(state, &event, recorded)?,
+                Err(Unreadable::UnknownType(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(state)
+    }
+
+    /// The next state. Pure and total.
+    pub fn fold(state: Option<Self>, event: &Event, recorded: &Recorded) -> Result<Option<Self>, Unreadable> {
+        let Some(state) = state else {
+            return Self::begin(recorded);
+        };
+        let Self { artwork, mut ready_position, mut shown, mut moments, .. } = state;
+        if let Event::Variant(event) = event {
+            let known = artwork.variant(event.variant_id());
+            note(&mut moments, known.map(|variant| variant.state), event, recorded);
+            if known.is_some() && matches!(event, VariantEvent::Rendered(_)) {
+                ready_position.get_or_insert(recorded.position);
+                shown = Some((recorded.position, recorded.occurred_at));
+            }
+        }
+        let artwork = Artwork::fold(Some(artwork), recorded)?;
+        let updated_position = recorded.position;
+        Ok(artwork.map(|artwork| Self { artwork, updated_position, ready_position, shown, moments }))
+    }
+
+    fn begin(recorded: &Recorded) -> Result<Option<Self>, Unreadable> {
+        let artwork = Artwork::fold(None, recorded)?;
+        let updated_position = recorded.position;
+        let begun =
+            |artwork| Self { artwork, updated_position, ready_position: None, shown: None, moments: Vec::new() };
+        Ok(artwork.map(begun))
+    }
+
+    /// One of its variants.
+    #[must_use]
+    pub fn variant(&self, id: VariantId) -> Option<FoldedVariant<'_>> {
+        let mut numbered = (1..).zip(self.artwork.variants.iter().zip(&self.moments));
+        let (ordinal, (variant, moments)) = numbered.find(|(_, (variant, _))| variant.id == id)?;
+        Some(FoldedVariant { artwork_id: self.artwork.id, ordinal, variant, moments })
+    }
+}
+
+/// Mirrors when [`Variant::apply`] takes an event: it begins with a request or an upload, and complete stays complete.
+fn note(moments: &mut Vec<Moments>, state: Option<VariantState>, event: &VariantEvent, recorded: &Recorded) {
+    let variant_id = event.variant_id();
+    let Some(known) = moments.iter_mut().find(|moments| moments.variant_id == variant_id) else {
+        if matches!(event, VariantEvent::Requested(_) | VariantEvent::Uploaded(_)) {
+            moments.push(Moments {
+                variant_id,
+                requested_position: recorded.position,
+                requested_at: recorded.occurred_at,
+                started_at: None,
+                finished_at: None,
+                cost_micros: None,
+            });
+        }
+        return;
+    };
+    let done = state == Some(VariantState::Completed);
+    match event {
+        VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => {}
+        VariantEvent::Started(_) | VariantEvent::Generated(_) | VariantEvent::Failed(_) if done => {}
+        VariantEvent::Started(_) => {
+            known.started_at = Some(recorded.occurred_at);
+            known.finished_at = None;
+        }
+        VariantEvent::Generated(generated) => {
+            known.cost_micros = Some(generated.cost_micros);
+            known.finished_at = None;
+        }
+        VariantEvent::Rendered(_) | VariantEvent::Failed(_) => known.finished_at = Some(recorded.occurred_at),
+    }
+}

@@ -1,0 +1,155 @@
+//! `gallery-metadata.json`, kept up to date from the read model without listing the bucket.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use atelier_events::blobs::Blobs;
+use atelier_events::{ArtworkId, Log, Position, RenditionKind, keys, lead};
+use bytes::Bytes;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::metadata::{Entry, GalleryMetadata, Images};
+use crate::schema::GALLERY_LOCK;
+use crate::settings::IndexSettings;
+
+/// The name of its checkpoint: the last event that the written list shows.
+const CHECKPOINT: &str = "gallery";
+
+/// How often the read model is looked at when no hint came: another process may have moved it.
+const POLL: Duration = Duration::from_secs(10);
+
+/// Keeps the list up to date until shutdown. What happens within [`IndexSettings::gallery_interval_ms`] goes into one
+/// write. A store that does not answer holds up nothing but the list.
+pub async fn keep(
+    log: Log,
+    blobs: Blobs,
+    settings: IndexSettings,
+    mut moved: watch::Receiver<Position>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let interval = Duration::from_millis(settings.gallery_interval_ms);
+    // The settings or the shape of the file may have changed while nobody ran.
+    let mut force = true;
+    while !shutdown.is_cancelled() {
+        moved.mark_unchanged();
+        // The transaction that is dropped with a write has only read; a store that does not answer may take minutes.
+        let written = tokio::select! {
+            () = shutdown.cancelled() => break,
+            written = write(&log, &blobs, &settings.media_url, force) => written,
+        };
+        match written {
+            Ok(written) => {
+                force = false;
+                if let Some(position) = written {
+                    tracing::info!(position = position.0, "wrote {}", keys::GALLERY_METADATA);
+                }
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "could not write {}; will try again", keys::GALLERY_METADATA);
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(interval) => {}
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            // When the read model's projection has ended, so will this task.
+            Ok(()) = moved.changed() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes the list if an artwork has changed since it was written last, or when there is one and it is forced. Answers the event
+/// up to which it is; none when nothing was written.
+pub async fn write(log: &Log, blobs: &Blobs, media_url: &str, force: bool) -> anyhow::Result<Option<Position>> {
+    let mut tx = log.pool().begin().await?;
+    // Two writers would overtake each other between reading and putting, and leave the older list in the bucket.
+    sqlx::query(include_str!("../sql/lock_gallery.sql")).bind(GALLERY_LOCK).execute(&mut *tx).await?;
+    let written = lead::checkpoint(log.pool(), CHECKPOINT).await?;
+    let last = sqlx::query_scalar(include_str!("../sql/read_last_shown.sql")).fetch_one(&mut *tx).await?;
+    // With nothing to show, the list of a bucket that has outlived its database is left as it is.
+    let Some(last): Option<Position> = last else {
+        return Ok(None);
+    };
+    if last <= written && !force {
+        return Ok(None);
+    }
+    let (metadata, position) = read(&mut tx).await.map(|rows| listed(rows, media_url))?;
+    blobs
+        .put_mutable(keys::GALLERY_METADATA, bytes(&metadata)?, "application/json")
+        .await
+        .with_context(|| format!("writing {}", keys::GALLERY_METADATA))?;
+    lead::advance(log.pool(), CHECKPOINT, position).await?;
+    tx.commit().await?;
+    Ok(Some(position))
+}
+
+/// The file's bytes: the same for the same artworks.
+pub(crate) fn bytes(metadata: &GalleryMetadata) -> anyhow::Result<Bytes> {
+    Ok(Bytes::from(serde_json::to_vec(metadata)?))
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: uuid::Uuid,
+    title: String,
+    description: String,
+    artist: String,
+    category: String,
+    tags: Vec<String>,
+    featured: bool,
+    source_url: Option<String>,
+    video_url: Option<String>,
+    created_at: OffsetDateTime,
+    shown_position: Position,
+    shown_at: OffsetDateTime,
+    prompt: Option<String>,
+    source_width: i64,
+    source_height: i64,
+    palette: Vec<String>,
+    placeholder: String,
+    keys: Json<BTreeMap<RenditionKind, String>>,
+}
+
+async fn read(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as(include_str!("../sql/read_gallery.sql")).fetch_all(connection).await
+}
+
+fn listed(rows: Vec<Row>, media_url: &str) -> (GalleryMetadata, Position) {
+    let position = rows.iter().map(|row| row.shown_position).max().unwrap_or_default();
+    let last_updated = rows.iter().map(|row| row.shown_at).max();
+    let artworks = rows.into_iter().map(|row| row.entry(media_url)).collect();
+    (GalleryMetadata { artworks, last_updated }, position)
+}
+
+impl Row {
+    fn entry(self, media_url: &str) -> Entry {
+        Entry {
+            id: ArtworkId(self.id),
+            images: Images::of(media_url, &self.keys),
+            title: self.title,
+            source_url: self.source_url,
+            created_at: self.created_at,
+            video_url: self.video_url,
+            artist: self.artist,
+            description: self.description,
+            category: self.category,
+            tags: self.tags,
+            featured: self.featured,
+            prompt: self.prompt,
+            width: self.source_width,
+            height: self.source_height,
+            palette: self.palette,
+            placeholder: self.placeholder,
+        }
+    }
+}

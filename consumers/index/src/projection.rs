@@ -1,0 +1,79 @@
+//! The read model as a projection: batches of the log, applied to the schema `read`.
+
+use anyhow::{Context, bail};
+use atelier_events::{Consumer, Log, Position, Recorded};
+use atelier_runtime::Projection;
+use tokio::sync::watch;
+
+use crate::applier::Applier;
+use crate::replay::{self, ReplayError};
+use crate::schema::{self, MODEL_VERSION, Schema};
+
+/// How long a daemon waits before it looks again whether another one's replay is done.
+const REPLAY_POLL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The live read model. Several may run at once: each applies only what the checkpoint, which lies in the same
+/// transaction, says is new.
+pub struct ReadModel {
+    log: Log,
+    applier: Applier,
+    moved: watch::Sender<Position>,
+}
+
+impl ReadModel {
+    /// Opens the read model, creating it if it is not there and replaying it when it has an older shape.
+    pub async fn open(log: &Log) -> anyhow::Result<Self> {
+        loop {
+            let version = schema::create_live(log.pool()).await?;
+            if version == MODEL_VERSION {
+                break;
+            }
+            if version > MODEL_VERSION {
+                bail!(
+                    "the read model is of version {version}, and this atelier-index knows up to {MODEL_VERSION}: start the newer one"
+                );
+            }
+            tracing::info!(from = version, to = MODEL_VERSION, "the read model has an older shape: replaying");
+            match replay::replay(log, |_| {}).await {
+                Ok(replayed) => tracing::info!(position = replayed.position.0, "replayed"),
+                Err(ReplayError::Running) => tokio::time::sleep(REPLAY_POLL).await,
+                Err(ReplayError::Failed(error)) => return Err(error.context("replaying the read model")),
+            }
+        }
+        Ok(Self { log: log.clone(), applier: Applier::new(log.clone()), moved: watch::Sender::default() })
+    }
+
+    /// Changes when the read model has moved and the log has been read to its end.
+    #[must_use]
+    pub fn moved(&self) -> watch::Receiver<Position> {
+        self.moved.subscribe()
+    }
+}
+
+/// Up to where the live read model has been applied.
+pub async fn checkpoint(pool: &sqlx::PgPool) -> sqlx::Result<Position> {
+    sqlx::query_scalar(include_str!("../sql/read_checkpoint.sql")).fetch_one(pool).await
+}
+
+impl Projection for ReadModel {
+    const CONSUMER: Consumer = Consumer::Index;
+
+    async fn checkpoint(&mut self) -> anyhow::Result<Position> {
+        checkpoint(self.log.pool()).await.context("the schema `read` was there when this daemon started")
+    }
+
+    async fn apply(&mut self, events: &[Recorded]) -> anyhow::Result<()> {
+        let mut tx = self.log.pool().begin().await?;
+        Schema::Live.enter(&mut tx).await?;
+        let position = self.applier.apply(&mut tx, events).await?;
+        tx.commit().await?;
+        self.applier.committed(position);
+        Ok(())
+    }
+
+    async fn caught_up(&mut self) -> anyhow::Result<()> {
+        let position = checkpoint(self.log.pool()).await?;
+        self.moved.send_if_modified(|seen| std::mem::replace(seen, position) != position);
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! One attempt, from claim to settlement.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use atelier_events::jobs::{Claimed, End, Settlement};
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::job::{Attempt, Job, Outcome};
+use crate::lease::Leases;
+use crate::retry::RetryPolicy;
+
+/// What all attempts of one consumer share.
+pub(crate) struct Worker<J> {
+    pub(crate) job: J,
+    pub(crate) leases: Leases,
+    pub(crate) ended: mpsc::Sender<Settlement>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) timeout: Duration,
+    /// The grace period is over: what still runs goes back to the queue.
+    pub(crate) handed_back: CancellationToken,
+}
+
+/// Runs one attempt and sends its end to be settled. Panics of the job are errors like any other.
+pub(crate) async fn run_attempt<J: Job>(worker: std::sync::Arc<Worker<J>>, claimed: Claimed) {
+    let span = tracing::info_span!(
+        "attempt",
+        job.id = claimed.job,
+        job.attempt = claimed.attempt,
+        event.position = claimed.event.position.0,
+        event.type = claimed.event.event_type,
+        stream = %claimed.event.stream,
+    );
+    async {
+        let began = Instant::now();
+        let held = worker.leases.hold(claimed.job, claimed.fence);
+        let Some(settlement) = end_of(&worker, &claimed, &held.lost).await else {
+            return;
+        };
+        metrics::histogram!("atelier_job_seconds", "consumer" => J::CONSUMER.name())
+            .record(began.elapsed().as_secs_f64());
+        metrics::counter!("atelier_jobs_total", "consumer" => J::CONSUMER.name(), "end" => label(&settlement.end))
+            .increment(1);
+        // The settler outlives all attempts. The lease is held until the settler has the result; its transaction is
+        // fenced, so a lease that ends in between does no harm.
+        drop(worker.ended.send(settlement).await);
+    }
+    .instrument(span)
+    .await;
+}
+
+async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, lost: &CancellationToken) -> Option<Settlement> {
+    let settled = |end, writes| Some(Settlement { job: claimed.job, fence: claimed.fence, end, writes });
+    let give_up = |error: String| {
+        // What a job says of its error may hold anything, and Postgres takes no NUL in a text.
+        let error = error.replace('\0', "\u{fffd}");
+        let writes = worker.job.given_up(&claimed.event, &error);
+        settled(End::Discarded { error }, writes)
+    };
+    if !worker.retry.allows(claimed.attempt) {
+        // The worker of the last attempt died without a word.
+        return give_up(claimed.error.clone().unwrap_or_else(|| "the last attempt did not end".to_owned()));
+    }
+    let attempt = Attempt { event: claimed.event.clone(), number: claimed.attempt, cancelled: lost.child_token() };
+    let running = AssertUnwindSafe(worker.job.run(&attempt)).catch_unwind();
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(worker.timeout, running) => ended,
+        () = lost.cancelled() => {
+            attempt.cancelled.cancel();
+            tracing::info!("stopped: the job was cancelled or taken over");
+            return None;
+        }
+        () = worker.handed_back.cancelled() => {
+            attempt.cancelled.cancel();
+            return settled(End::Released, Vec::new());
+        }
+    };
+    let error = match ended {
+        Ok(Ok(Ok(Outcome::Completed(writes)))) => return settled(End::Completed, writes),
+        Ok(Ok(Ok(Outcome::Snoozed(delay)))) => {
+            return settled(End::Snoozed { delay_ms: millis(delay) }, Vec::new());
+        }
+        Ok(Ok(Ok(Outcome::Discarded(error)))) => {
+            tracing::warn!(error, "discarded");
+            return give_up(error);
+        }
+        Ok(Ok(Err(error))) => format!("{error:#}"),
+        Ok(Err(panic)) => format!("the attempt panicked: {}", words_of(panic.as_ref())),
+        Err(_) => format!("the attempt took longer than {} ms", worker.timeout.as_millis()),
+    };
+    let Some(pause) = worker.retry.pause_after(claimed.attempt) else {
+        tracing::error!(error, "failed for the last time");
+        return give_up(error);
+    };
+    tracing::warn!(error, retry_in_ms = millis(pause), "failed; will be tried again");
+    settled(End::Retryable { error, delay_ms: millis(pause) }, Vec::new())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+}
+
+fn label(end: &End) -> &'static str {
+    match end {
+        End::Completed => "completed",
+        End::Retryable { .. } => "retryable",
+        End::Snoozed { .. } => "snoozed",
+        End::Released => "released",
+        End::Discarded { .. } => "discarded",
+    }
+}

@@ -1,0 +1,213 @@
+//! Jobs: many in parallel, in any order, with effects outside the database.
+//!
+//! A message, or a look at the table, claims jobs; each runs as an attempt under a lease; its outcome goes to the
+//! settler. The message is acknowledged as soon as its job is claimed: the broker never waits for a long job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use atelier_events::bus::{Inbox, Message, Received};
+use atelier_events::jobs::{self, Claimed};
+use atelier_events::log::Write;
+use atelier_events::{Connections, Consumer, Recorded};
+use rand::RngExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::{Worker, run_attempt};
+use crate::lease::Leases;
+use crate::retry::RetryPolicy;
+use crate::settings::ConsumerSettings;
+use crate::settle;
+
+/// A consumer that runs jobs.
+pub trait Job: Send + Sync + 'static {
+    /// Whose jobs.
+    const CONSUMER: Consumer;
+
+    /// One attempt. It may be stopped at any await and run again, here or elsewhere: whatever it does outside the log
+    /// must be the same the second time. An error is retried by policy until the attempts run out.
+    fn run(&self, attempt: &Attempt) -> impl Future<Output = anyhow::Result<Outcome>> + Send;
+
+    /// What the log says when the job is given up: after the last attempt, or because it was discarded.
+    fn given_up(&self, event: &Recorded, error: &str) -> Vec<Write>;
+}
+
+/// One try at a job.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The event to act on.
+    pub event: Recorded,
+    /// Which try, from 1.
+    pub number: i32,
+    /// Cancelled when the result is not wanted any more; the attempt is dropped soon after.
+    pub cancelled: CancellationToken,
+}
+
+/// How an attempt ended, if not with an error.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Done; these are appended together with the job's end.
+    Completed(Vec<Write>),
+    /// Again later, without counting as an attempt.
+    Snoozed(Duration),
+    /// It can never succeed; the words are for the owner.
+    Discarded(String),
+}
+
+/// Runs a consumer's jobs until shutdown, then lets running attempts finish within the grace period and hands back the rest.
+pub async fn run_job<J: Job>(
+    job: J,
+    connections: &Connections,
+    settings: &ConsumerSettings,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let prefetch = u16::try_from(settings.concurrency * 2).unwrap_or(u16::MAX);
+    let inbox = connections.bus.inbox(J::CONSUMER, prefetch).await.context("opening the inbox")?;
+    let leases = Leases::default();
+    let (ended, settlements) = mpsc::channel(settle::WAITING_LIMIT);
+    let settler = tokio::spawn(settle::run(connections.log.clone(), settlements));
+    let renewer = tokio::spawn(leases.clone().renew(connections.log.pool().clone(), settings.lease_ttl_ms));
+    let handed_back = CancellationToken::new();
+    let worker = Arc::new(Worker {
+        job,
+        leases,
+        ended,
+        retry: RetryPolicy::new(settings),
+        timeout: Duration::from_millis(settings.attempt_timeout_ms),
+        handed_back: handed_back.clone(),
+    });
+    let mut claims = Claims {
+        inbox,
+        pool: connections.log.pool().clone(),
+        consumer: J::CONSUMER,
+        name: worker_name(),
+        lease_ms: i64::from(settings.lease_ttl_ms),
+        poll_interval: Duration::from_millis(settings.poll_interval_ms),
+        look_at: Instant::now(),
+    };
+    let slots = Arc::new(Semaphore::new(settings.concurrency));
+    let mut attempts = JoinSet::new();
+    tracing::info!(consumer = %J::CONSUMER, worker = claims.name, "running");
+    loop {
+        while attempts.try_join_next().is_some() {}
+        // Holding the slots before claiming means that whatever is claimed starts at once.
+        let free = tokio::select! {
+            () = shutdown.cancelled() => break,
+            free = free_slots(&slots, settings.concurrency) => free,
+        };
+        let claimed = claims.next(free.len(), &shutdown).await;
+        for (claimed, slot) in claimed.into_iter().zip(free) {
+            let worker = Arc::clone(&worker);
+            attempts.spawn(async move {
+                run_attempt(worker, claimed).await;
+                drop(slot);
+            });
+        }
+    }
+    let grace = tokio::time::sleep(Duration::from_millis(settings.grace_ms));
+    tokio::pin!(grace);
+    loop {
+        tokio::select! {
+            ended = attempts.join_next() => if ended.is_none() { break },
+            () = &mut grace, if !handed_back.is_cancelled() => handed_back.cancel(),
+        }
+    }
+    drop(worker);
+    settler.await.context("the settler")?;
+    renewer.abort();
+    tracing::info!(consumer = %J::CONSUMER, "stopped");
+    Ok(())
+}
+
+/// Waits for one slot and takes whatever others are free.
+async fn free_slots(slots: &Arc<Semaphore>, most: usize) -> Vec<OwnedSemaphorePermit> {
+    let mut free = Vec::with_capacity(most);
+    if let Ok(slot) = Arc::clone(slots).acquire_owned().await {
+        free.push(slot);
+    }
+    while free.len() < most
+        && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
+    {
+        free.push(slot);
+    }
+    free
+}
+
+/// Who holds a lease: host, process and a part that differs between two consumers in one process.
+fn worker_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let part: u32 = rand::rng().random();
+    format!("{}:{}:{part:08x}", host.trim(), std::process::id())
+}
+
+/// Where claims come from: messages, and at intervals the table itself.
+struct Claims {
+    inbox: Box<dyn Inbox>,
+    pool: sqlx::PgPool,
+    consumer: Consumer,
+    name: String,
+    lease_ms: i64,
+    poll_interval: Duration,
+    /// When to look at the table, however many messages come: at once when the last look took as many as it asked for,
+    /// since there may be more.
+    look_at: Instant,
+}
+
+impl Claims {
+    /// At most `limit` jobs whose lease is now this worker's; may be none. Shutdown ends the waiting and not the
+    /// claiming: what is claimed is run or handed back, and so loses no attempt.
+    async fn next(&mut self, limit: usize, shutdown: &CancellationToken) -> Vec<Claimed> {
+        if self.look_at <= Instant::now() {
+            return self.look(limit).await;
+        }
+        let received = tokio::select! {
+            () = shutdown.cancelled() => return Vec::new(),
+            received = tokio::time::timeout_at(self.look_at, self.inbox.receive(limit)) => received,
+        };
+        match received {
+            Ok(Received::Messages(messages)) => self.claim_delivered(messages).await,
+            Ok(Received::Hint) | Err(_) => self.look(limit).await,
+        }
+    }
+
+    async fn look(&mut self, limit: usize) -> Vec<Claimed> {
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let claimed = jobs::claim_available(&self.pool, self.consumer, most, &self.name, self.lease_ms).await;
+        let claimed = self.or_none(claimed).await;
+        self.look_at = Instant::now();
+        if claimed.len() < limit {
+            // Jitter keeps the daemons of one machine from looking all at once.
+            self.look_at += self.poll_interval.mul_f64(rand::rng().random_range(0.75..1.25));
+        }
+        claimed
+    }
+
+    async fn claim_delivered(&mut self, messages: Vec<Message>) -> Vec<Claimed> {
+        let positions: Vec<_> = messages.iter().map(|message| message.position).collect();
+        let claimed = jobs::claim_delivered(&self.pool, self.consumer, &positions, &self.name, self.lease_ms).await;
+        let reached = claimed.is_ok();
+        let claimed = self.or_none(claimed).await;
+        if reached {
+            for message in messages {
+                message.ack().await;
+            }
+        }
+        // Unacknowledged messages come again when the connection does; the table is looked at before that.
+        claimed
+    }
+
+    async fn or_none(&mut self, claimed: sqlx::Result<Vec<Claimed>>) -> Vec<Claimed> {
+        match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(consumer = %self.consumer, error = %error, "could not claim; trying again");
+                tokio::time::sleep(self.poll_interval).await;
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod arguments;
+mod attempt;
+mod connect;
+mod daemon;
+mod job;
+mod lease;
+mod projection;
+mod retry;
+mod settings;
+mod settle;
+
+pub use arguments::arguments;
+pub use atelier_events::Connections;
+pub use connect::connect;
+pub use daemon::Daemon;
+pub use job::{Attempt, Job, Outcome, run_job};
+pub use projection::{Projection, run_projection};
+pub use retry::RetryPolicy;
+pub use settings::{ConsumerSettings, Settings};

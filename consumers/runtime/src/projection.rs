@@ -1,0 +1,96 @@
+//! Projections: the log in order, one batch at a time, with the checkpoint moved together with the effect.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use atelier_events::bus::Received;
+use atelier_events::log::READ_LIMIT;
+use atelier_events::{Connections, Consumer, Position, Recorded};
+use rand::RngExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::ConsumerSettings;
+
+/// Messages taken at a time; they only wake, the log is what is read.
+const WAKING: usize = 1_000;
+
+/// A consumer that reads the log in order.
+pub trait Projection: Send + 'static {
+    /// Whose messages wake it.
+    const CONSUMER: Consumer;
+
+    /// Up to where it has been applied.
+    fn checkpoint(&mut self) -> impl Future<Output = anyhow::Result<Position>> + Send;
+
+    /// Applies events in log order (never none of them) and moves the checkpoint with them, in one transaction where the
+    /// effect is in the database.
+    fn apply(&mut self, events: &[Recorded]) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// The log has been read to its end: for effects that are better done once a burst.
+    fn caught_up(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// Runs a projection until shutdown. An error is logged and the batch tried again: a projection that cannot go on must
+/// not skip anything.
+pub async fn run_projection<P: Projection>(
+    mut projection: P,
+    connections: &Connections,
+    settings: &ConsumerSettings,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let prefetch = u16::try_from(WAKING).unwrap_or(u16::MAX);
+    let mut inbox = connections.bus.inbox(P::CONSUMER, prefetch).await.context("opening the inbox")?;
+    let poll = Duration::from_millis(settings.poll_interval_ms);
+    let mut failures = 0_u32;
+    tracing::info!(consumer = %P::CONSUMER, "running");
+    while !shutdown.is_cancelled() {
+        let caught_up = match advance(&mut projection, connections).await {
+            Ok(caught_up) => {
+                failures = 0;
+                caught_up
+            }
+            Err(error) => {
+                tracing::error!(consumer = %P::CONSUMER, error = format!("{error:#}"), "could not go on; trying again");
+                failures += 1;
+                true
+            }
+        };
+        if !caught_up {
+            continue;
+        }
+        let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)) * failures.clamp(1, 30);
+        let received = tokio::select! {
+            () = shutdown.cancelled() => Received::Hint,
+            received = inbox.receive(WAKING), if failures == 0 => received,
+            () = tokio::time::sleep(pause) => Received::Hint,
+        };
+        // Acknowledged at once: what the messages tell of is in the log, whatever becomes of this process.
+        if let Received::Messages(messages) = received {
+            for message in messages {
+                message.ack().await;
+            }
+        }
+    }
+    tracing::info!(consumer = %P::CONSUMER, "stopped");
+    Ok(())
+}
+
+/// Applies one batch. True: that was the end of the log.
+async fn advance<P: Projection>(projection: &mut P, connections: &Connections) -> anyhow::Result<bool> {
+    let checkpoint = projection.checkpoint().await.context("reading the checkpoint")?;
+    let events = connections.log.read(checkpoint, READ_LIMIT).await.context("reading the log")?;
+    if let Some(last) = events.last() {
+        projection.apply(&events).await.with_context(|| format!("applying events up to position {}", last.position))?;
+        metrics::counter!("atelier_projection_events_total", "consumer" => P::CONSUMER.name())
+            .increment(events.len() as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; positions stay far below 2^52")]
+        metrics::gauge!("atelier_projection_checkpoint", "consumer" => P::CONSUMER.name()).set(last.position.0 as f64);
+    }
+    let caught_up = i64::try_from(events.len()).unwrap_or(i64::MAX) < READ_LIMIT;
+    if caught_up {
+        projection.caught_up().await?;
+    }
+    Ok(caught_up)
+}

@@ -1,0 +1,11 @@
+//! What the runtime promises to any consumer, over both buses, on the real Postgres and the real RabbitMQ.
+
+mod attempts;
+mod daemon;
+mod delivery;
+mod leases;
+mod projections;
+mod retries;
+mod scripted;
+mod shutdown;
+mod stage;

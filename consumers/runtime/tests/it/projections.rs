@@ -1,0 +1,144 @@
+//! A projection sees every event once and in order, whatever stops, fails or runs beside it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use atelier_e2e::{PATIENCE, until};
+use atelier_events::{Consumer, Position, Recorded};
+use atelier_runtime::{Projection, run_projection};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::stage::{Running, Stage, over_both_buses};
+
+over_both_buses! {
+    every_event_is_applied_once_and_in_order_by_two_instances_across_restarts,
+    a_batch_that_fails_is_tried_again_and_nothing_is_skipped,
+    a_projection_is_told_when_it_has_caught_up,
+}
+
+/// Writes down what it is given, each batch together with its checkpoint.
+struct Diary {
+    pool: PgPool,
+    /// Batches that are still to fail, after half of their work.
+    failures: Arc<AtomicUsize>,
+    caught_up: Arc<AtomicUsize>,
+}
+
+impl Projection for Diary {
+    const CONSUMER: Consumer = Consumer::Index;
+
+    async fn checkpoint(&mut self) -> anyhow::Result<Position> {
+        let checkpoint = sqlx::query_scalar("select position from diary_checkpoint");
+        Ok(checkpoint.fetch_one(&self.pool).await?)
+    }
+
+    async fn apply(&mut self, events: &[Recorded]) -> anyhow::Result<()> {
+        let mut tx = self.pool.begin().await?;
+        let checkpoint: Position =
+            sqlx::query_scalar("select position from diary_checkpoint for update").fetch_one(&mut *tx).await?;
+        // Another instance may have applied some of them since they were read.
+        let news = events.iter().filter(|event| event.position > checkpoint);
+        let positions: Vec<i64> = news.map(|event| event.position.0).collect();
+        let write = "insert into diary (position) select * from unnest($1::bigint[])";
+        sqlx::query(write).bind(positions).execute(&mut *tx).await?;
+        let fails = |left: usize| left.checked_sub(1);
+        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            anyhow::bail!("no");
+        }
+        sqlx::query("update diary_checkpoint set position = greatest(position, $1)")
+            .bind(events.last().map(|event| event.position))
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn caught_up(&mut self) -> anyhow::Result<()> {
+        self.caught_up.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    failures: Arc<AtomicUsize>,
+    caught_up: Arc<AtomicUsize>,
+}
+
+async fn make_diary(stage: &Stage) -> anyhow::Result<()> {
+    let tables = "create table diary (entry bigint generated always as identity, position bigint not null);
+                  create table diary_checkpoint (position bigint not null);
+                  insert into diary_checkpoint values (0)";
+    sqlx::raw_sql(tables).execute(stage.database_pool()).await?;
+    Ok(())
+}
+
+fn start(stage: &Stage, counts: &Counts) -> Running {
+    let diary = Diary {
+        pool: stage.database_pool().clone(),
+        failures: Arc::clone(&counts.failures),
+        caught_up: Arc::clone(&counts.caught_up),
+    };
+    let (connections, shutdown) = (stage.connections.clone(), CancellationToken::new());
+    let stopping = shutdown.clone();
+    let task = tokio::spawn(async move { run_projection(diary, &connections, &Stage::settings(), stopping).await });
+    Running { shutdown, task }
+}
+
+/// What is in the diary, in the order it was written.
+async fn diary(stage: &Stage) -> anyhow::Result<Vec<i64>> {
+    let entries = sqlx::query_scalar("select position from diary order by entry");
+    Ok(entries.fetch_all(stage.database_pool()).await?)
+}
+
+async fn until_written(stage: &Stage, count: usize) -> anyhow::Result<()> {
+    until(&format!("{count} events are applied"), || async { Ok(diary(stage).await?.len() >= count) }).await
+}
+
+async fn every_event_is_applied_once_and_in_order_by_two_instances_across_restarts(
+    stage: &Stage,
+) -> anyhow::Result<()> {
+    make_diary(stage).await?;
+    let counts = Counts::default();
+    for round in 1..=4 {
+        let both = [start(stage, &counts), start(stage, &counts)];
+        stage.publish(20).await?;
+        until_written(stage, round * 20 - 10).await?;
+        for running in both {
+            running.stop().await?;
+        }
+    }
+    let last = start(stage, &counts);
+    until_written(stage, 80).await?;
+    last.stop().await?;
+    assert_eq!(diary(stage).await?, (1..=80).collect::<Vec<i64>>());
+    Ok(())
+}
+
+async fn a_batch_that_fails_is_tried_again_and_nothing_is_skipped(stage: &Stage) -> anyhow::Result<()> {
+    make_diary(stage).await?;
+    let counts = Counts::default();
+    counts.failures.store(3, Ordering::SeqCst);
+    let running = start(stage, &counts);
+    stage.publish(5).await?;
+    until_written(stage, 5).await?;
+    assert_eq!(counts.failures.load(Ordering::SeqCst), 0);
+    assert_eq!(diary(stage).await?, [1, 2, 3, 4, 5]);
+    running.stop().await
+}
+
+async fn a_projection_is_told_when_it_has_caught_up(stage: &Stage) -> anyhow::Result<()> {
+    make_diary(stage).await?;
+    // More than one read of the log: in between it has not caught up.
+    stage.upload(3).await?;
+    let copies = "insert into events select position + 3 * number, stream, version + number, gen_random_uuid(), type,
+                      schema, data, actor, correlation_id, causation_id, traceparent, occurred_at, digest
+                  from events, generate_series(1, 700) as number";
+    sqlx::query(copies).execute(stage.database_pool()).await?;
+    let counts = Counts::default();
+    let running = start(stage, &counts);
+    let waiting = until("it has caught up", || async { Ok(counts.caught_up.load(Ordering::SeqCst) > 0) });
+    tokio::time::timeout(PATIENCE, waiting).await??;
+    assert_eq!(diary(stage).await?.len(), 2_103);
+    running.stop().await
+}

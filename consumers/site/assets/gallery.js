@@ -1,0 +1,102 @@
+const root = document.documentElement.dataset.root;
+const field = document.querySelector("#q");
+
+addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (event.target.closest("input, textarea, select, video, [contenteditable]")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "/") {
+    event.preventDefault();
+    if (field) field.focus();
+    else location.href = root + "search/";
+    return;
+  }
+  const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  const link = rel && document.querySelector(`main a[rel="${rel}"]`);
+  if (link) link.click();
+});
+
+/* Matching ignores case and accents, the same on both sides. */
+const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+const element = (name, attributes, ...children) => {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+};
+
+const card = (entry) => {
+  const image = element("img", {
+    src: root + entry.src, width: entry.width, height: entry.height, alt: "", loading: "lazy", decoding: "async",
+  });
+  if (entry.tint) image.style.background = entry.tint;
+  const label = element("span", { class: "label" }, element("span", { class: "title", dir: "auto" }, entry.title));
+  if (entry.artist) label.append(element("span", { class: "artist", dir: "auto" }, entry.artist));
+  const item = element("li", {}, element("a", { href: root + entry.href }, image, label));
+  item.style.setProperty("--r", entry.ratio);
+  return item;
+};
+
+if (field) {
+  const LIMIT = 120;
+  const results = document.querySelector("#results");
+  const status = document.querySelector("#status");
+  const entries = [];
+  let state = "idle";
+
+  const show = () => {
+    const query = field.value.trim();
+    const words = fold(query).match(/#"[^"]*"?|\S+/g) ?? [];
+    const matches = (entry) => words.every((word) => word[0] === "#"
+      ? entry.folded.some((tag) => tag.startsWith(word.slice(1).replaceAll('"', "")))
+      : entry.haystack.includes(word));
+    const found = words.length ? entries.filter(matches) : [];
+    results.replaceChildren(...found.slice(0, LIMIT).map(card));
+    const more = found.length > LIMIT ? `, the newest ${LIMIT} shown` : "";
+    const counted = `${found.length} ${found.length === 1 ? "work" : "works"}${more}`;
+    status.textContent = !words.length ? ""
+      : state === "failed" ? `${counted}. Part of the index could not be loaded`
+      : state === "loading" ? `${counted} so far …` : counted;
+  };
+
+  const get = async (path) => {
+    const answer = await fetch(root + path);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.json();
+  };
+
+  /* Newest chunk first, so that results appear while older ones are still on their way. */
+  const load = async () => {
+    if (state !== "idle") return;
+    state = "loading";
+    try {
+      for (const path of (await get("search.json")).chunks) {
+        for (const entry of await get(path)) {
+          entry.folded = entry.tags.map(fold);
+          entry.haystack = fold([entry.title, entry.artist, entry.text, ...entry.tags].join("\n"));
+          entries.push(entry);
+        }
+        show();
+      }
+      state = "ready";
+    } catch (error) {
+      state = "failed";
+    }
+    show();
+  };
+
+  const remember = () => {
+    const query = field.value.trim();
+    history.replaceState(null, "", query ? `?q=${encodeURIComponent(query)}` : location.pathname);
+  };
+
+  field.value = new URLSearchParams(location.search).get("q") ?? "";
+  field.addEventListener("focus", load);
+  field.addEventListener("input", () => { load(); show(); remember(); });
+  field.form.addEventListener("submit", (event) => event.preventDefault());
+  if (field.value) load();
+  field.focus({ preventScroll: true });
+}

@@ -1,0 +1,157 @@
+//! What there is to show: the published artworks, newest first, and what the site says about itself.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// What the site says about itself on every page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteMeta {
+    /// What the gallery is called.
+    pub title: String,
+    /// One sentence about it; may be empty.
+    pub description: String,
+    /// Where the site is reached, `http` or `https`, without a trailing slash; may contain a path. Feeds, the sitemap
+    /// and social cards need it; links between pages are relative and work wherever the folder is mounted.
+    pub base_url: String,
+    /// Whose gallery it is.
+    pub author: String,
+    /// A BCP 47 tag such as `en`.
+    pub language: String,
+}
+
+impl SiteMeta {
+    /// The absolute address of `path`, which is relative to the site and already percent-encoded.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base_url)
+    }
+}
+
+/// One published work with everything its page shows. All text is as it was written by people, unchecked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artwork {
+    /// Names the page: `artworks/<id>/`.
+    pub id: Uuid,
+    /// Shown as "Untitled" when it is blank.
+    pub title: String,
+    /// Plain text; its line breaks are kept.
+    pub description: String,
+    /// Left out when it is blank.
+    pub artist: String,
+    /// In any spelling: see [`crate::tags`].
+    pub tags: Vec<String>,
+    /// One word for the kind of work.
+    pub category: String,
+    /// What it is made of.
+    pub materials: Option<String>,
+    /// How large the physical work is.
+    pub dimensions: Option<String>,
+    /// Whether the artist sets it apart.
+    pub featured: bool,
+    /// The post that inspired the work.
+    pub source_url: Option<String>,
+    /// A video file, a page of a known player, or any page.
+    pub video_url: Option<String>,
+    /// What the gallery is ordered by.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// The recipe's prompt; none for an upload.
+    pub prompt: Option<String>,
+    /// Who made the picture from the prompt.
+    pub provider: Option<String>,
+    /// What made it this picture and no other.
+    pub seed: Option<u64>,
+    /// Pixels of the original, as it is meant to be seen.
+    pub width: u32,
+    /// Pixels of the original, as it is meant to be seen.
+    pub height: u32,
+    /// The large picture of the work's own page.
+    pub display: Image,
+    /// A square.
+    pub thumb: Image,
+    /// A small square.
+    pub icon: Image,
+    /// The whole picture at the size of a listing.
+    pub preview: Image,
+    /// `#rrggbb`, most prominent first.
+    pub palette: Vec<String>,
+    /// A thumbhash, base64: what stands in for the picture until it has loaded. See [`crate::backdrop`].
+    pub placeholder: Option<String>,
+    /// Further variants of the same work, in the order in which they are shown.
+    pub variants: Vec<Variant>,
+}
+
+/// Another version of a work, shown as a strip below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// The variant's own id.
+    pub id: Uuid,
+    /// What its thumb leads to.
+    pub display: Image,
+    /// A square.
+    pub thumb: Image,
+    /// Its recipe's prompt.
+    pub prompt: Option<String>,
+}
+
+/// A rendition in the bucket; on the site it lies at `media/<key>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The blob's key. Keys are immutable: one key means the same bytes for ever.
+    pub key: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Such as `image/webp`.
+    pub media_type: String,
+    /// Bytes.
+    pub length: u64,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The published artworks, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Artwork>", into = "Vec<Artwork>")]
+pub struct Gallery {
+    artworks: Vec<Artwork>,
+}
+
+impl Gallery {
+    /// Takes the artworks in any order. Those of the same moment are ordered by id, so that the result does not depend
+    /// on the order in which they came.
+    #[must_use]
+    pub fn new(mut artworks: Vec<Artwork>) -> Self {
+        artworks.sort_by_key(|artwork| std::cmp::Reverse((artwork.created_at, artwork.id)));
+        Self { artworks }
+    }
+
+    /// Newest first.
+    #[must_use]
+    pub fn artworks(&self) -> &[Artwork] {
+        &self.artworks
+    }
+}
+
+impl From<Vec<Artwork>> for Gallery {
+    fn from(artworks: Vec<Artwork>) -> Self {
+        Self::new(artworks)
+    }
+}
+
+impl From<Gallery> for Vec<Artwork> {
+    fn from(gallery: Gallery) -> Self {
+        gallery.artworks
+    }
+}
+
+impl Artwork {
+    /// Every rendition that the site shows of this work.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        [&self.display, &self.thumb, &self.icon, &self.preview]
+            .into_iter()
+            .chain(self.variants.iter().flat_map(|variant| [&variant.display, &variant.thumb]))
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod archive;
+pub mod assets;
+pub mod backdrop;
+pub mod gallery;
+pub mod pages;
+pub mod publication;
+pub mod release;
+pub mod settings;
+pub mod tags;
+pub mod templates;
+pub mod untrusted;
+pub mod video;

@@ -1,0 +1,165 @@
+//! The page of one artwork.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::frame::{Frame, Moment, Picture, timestamp, tint_of, title};
+use super::{RenderError, Site, artwork_href};
+use crate::backdrop::impression;
+use crate::gallery::Artwork;
+use crate::untrusted::{WebLink, colour, excerpt, printable, web_link};
+use crate::video::{Video, video};
+
+/// How many tags of an artwork its page shows; more of them tell nothing.
+const SHOWN_TAGS: usize = 32;
+
+#[derive(Serialize)]
+struct ArtworkPage<'a> {
+    page: Frame<'a>,
+    artwork: ArtworkView<'a>,
+    newer: Option<Neighbour>,
+    older: Option<Neighbour>,
+}
+
+#[derive(Serialize)]
+struct ArtworkView<'a> {
+    title: String,
+    artist: &'a str,
+    description: &'a str,
+    category: &'a str,
+    materials: Option<&'a str>,
+    dimensions: Option<&'a str>,
+    featured: bool,
+    created: Moment,
+    alt: String,
+    display: Picture,
+    preview: Picture,
+    backdrop: Option<String>,
+    source: Option<WebLink>,
+    video: Option<Video>,
+    prompt: Option<&'a str>,
+    provider: Option<&'a str>,
+    seed: Option<String>,
+    width: u32,
+    height: u32,
+    palette: Vec<String>,
+    tags: Vec<TagChip<'a>>,
+    variants: Vec<VariantView<'a>>,
+}
+
+#[derive(Serialize)]
+struct TagChip<'a> {
+    href: String,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct VariantView<'a> {
+    full: Picture,
+    thumb: Picture,
+    prompt: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Neighbour {
+    href: String,
+    title: String,
+    icon: Picture,
+}
+
+impl Site {
+    pub(super) fn artwork(&self, index: usize) -> Result<String, RenderError> {
+        let artworks = self.gallery.artworks();
+        let artwork = &artworks[index];
+        let newer = index.checked_sub(1).map(|index| Neighbour::new(&artworks[index]));
+        let older = artworks.get(index + 1).map(Neighbour::new);
+        let href = artwork_href(&artwork.id);
+
+        let by = excerpt(&artwork.artist, 60);
+        let heading = if by.is_empty() { title(artwork) } else { format!("{} by {by}", title(artwork)) };
+        let summary = [&artwork.description, artwork.prompt.as_ref().unwrap_or(&artwork.description)]
+            .into_iter()
+            .map(|text| excerpt(text, 200))
+            .find(|text| !text.is_empty())
+            .unwrap_or_else(|| heading.clone());
+        let mut frame = self.frame(&href, heading, summary);
+        frame.kind = "article";
+        frame.image = Some(self.social_image(artwork));
+        frame.json_ld = Some(self.json_ld(artwork, &href));
+        frame.newer = newer.as_ref().map(|neighbour| neighbour.href.clone());
+        frame.older = older.as_ref().map(|neighbour| neighbour.href.clone());
+        let context = ArtworkPage { page: frame, artwork: self.artwork_view(index), newer, older };
+        Ok(self.templates.render("artwork.html", context)?)
+    }
+
+    fn artwork_view(&self, index: usize) -> ArtworkView<'_> {
+        let artwork = &self.gallery.artworks()[index];
+        let tags = self.tags_of_artwork[index].iter().take(SHOWN_TAGS).map(|tag| &self.tags[*tag]);
+        let present = |text: &'_ Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
+        ArtworkView {
+            title: full_title(artwork),
+            artist: artwork.artist.trim(),
+            description: artwork.description.trim(),
+            category: artwork.category.trim(),
+            materials: artwork.materials.as_deref().filter(|_| present(&artwork.materials)),
+            dimensions: artwork.dimensions.as_deref().filter(|_| present(&artwork.dimensions)),
+            featured: artwork.featured,
+            created: Moment::new(artwork.created_at),
+            alt: title(artwork),
+            display: Picture::new(&artwork.display),
+            preview: Picture::new(&artwork.preview),
+            backdrop: artwork.placeholder.as_deref().and_then(impression).or_else(|| tint_of(artwork)),
+            source: artwork.source_url.as_deref().and_then(web_link),
+            video: artwork.video_url.as_deref().and_then(video),
+            prompt: artwork.prompt.as_deref().filter(|_| present(&artwork.prompt)),
+            provider: artwork.provider.as_deref().filter(|_| present(&artwork.provider)),
+            seed: artwork.seed.map(|seed| seed.to_string()),
+            width: artwork.width,
+            height: artwork.height,
+            palette: artwork.palette.iter().filter_map(|text| colour(text)).take(8).collect(),
+            tags: tags.map(|tag| TagChip { href: tag.href(), name: &tag.name }).collect(),
+            variants: artwork
+                .variants
+                .iter()
+                .map(|variant| VariantView {
+                    full: Picture::new(&variant.display),
+                    thumb: Picture::new(&variant.thumb),
+                    prompt: variant.prompt.as_deref(),
+                })
+                .collect(),
+        }
+    }
+
+    fn json_ld(&self, artwork: &Artwork, href: &str) -> Value {
+        let image = self.social_image(artwork);
+        let mut work = json!({
+            "@context": "https://schema.org",
+            "@type": "VisualArtwork",
+            "name": title(artwork),
+            "url": self.meta.url(href),
+            "image": image.url,
+            "dateCreated": timestamp(artwork.created_at),
+            "keywords": artwork.tags.iter().map(|tag| printable(tag)).collect::<Vec<_>>(),
+        });
+        let artist = excerpt(&artwork.artist, 60);
+        if !artist.is_empty() {
+            work["creator"] = json!({ "@type": "Person", "name": artist });
+        }
+        if let Some(source) = artwork.source_url.as_deref().and_then(web_link) {
+            work["isBasedOn"] = json!(source.href);
+        }
+        work
+    }
+}
+
+/// The title in its whole length.
+fn full_title(artwork: &Artwork) -> String {
+    let whole = printable(artwork.title.trim());
+    if whole.trim().is_empty() { title(artwork) } else { whole }
+}
+
+impl Neighbour {
+    fn new(artwork: &Artwork) -> Self {
+        Self { href: artwork_href(&artwork.id), title: title(artwork), icon: Picture::new(&artwork.icon) }
+    }
+}

@@ -1,0 +1,176 @@
+//! What every HTML page has around its content, and how a single artwork appears in a listing.
+
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use super::{RenderError, Site, artwork_href, media_path};
+use crate::backdrop::tint;
+use crate::gallery::{Artwork, Image, SiteMeta};
+use crate::untrusted::{colour, encode_path, excerpt};
+
+/// Aspect ratios that a listing keeps; beyond them it shows the middle of the picture, so that neither a panorama nor a
+/// column takes a row for itself.
+const LISTED_RATIOS: std::ops::RangeInclusive<f64> = 0.6..=2.2;
+
+/// The head of a page and the way from it to the site's root.
+#[derive(Debug, Serialize)]
+pub(super) struct Frame<'a> {
+    pub site: &'a SiteMeta,
+    /// `../` for every folder the page lies in, or an absolute path for the page that is served under any address.
+    pub root: String,
+    pub style: &'a str,
+    pub script: &'a str,
+    pub title: String,
+    pub description: String,
+    /// Absolute; none for a page that search engines should leave out.
+    pub canonical: Option<String>,
+    /// `website` or `article`.
+    pub kind: &'static str,
+    pub image: Option<SocialImage>,
+    pub json_ld: Option<Value>,
+    /// Relative to the root, for `rel` links.
+    pub newer: Option<String>,
+    pub older: Option<String>,
+    /// Which entry of the menu the page belongs to.
+    pub section: &'static str,
+}
+
+/// The picture of a page in social networks.
+#[derive(Debug, Serialize)]
+pub(super) struct SocialImage {
+    pub url: String,
+    pub width: u32,
+    pub height: u32,
+    pub media_type: String,
+    pub alt: String,
+}
+
+/// An artwork in a listing. Paths are relative to the root.
+#[derive(Debug, Serialize)]
+pub(super) struct Card {
+    pub href: String,
+    pub src: String,
+    pub title: String,
+    pub artist: String,
+    pub width: u32,
+    pub height: u32,
+    /// Width by height with three decimals: the share of a row.
+    pub ratio: String,
+    pub tint: Option<String>,
+}
+
+/// A picture with the size that keeps its place free. The path is relative to the root.
+#[derive(Debug, Serialize)]
+pub(super) struct Picture {
+    pub src: String,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// A moment for people and for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Moment {
+    pub machine: String,
+    pub human: String,
+}
+
+/// All that a page without content of its own is made from.
+#[derive(Debug, Serialize)]
+pub(super) struct Framed<'a> {
+    pub page: Frame<'a>,
+}
+
+impl Site {
+    /// The frame of the page at `href`, which is relative to the root and ends in a slash or is empty.
+    pub(super) fn frame(&self, href: &str, title: String, description: String) -> Frame<'_> {
+        let depth = href.matches('/').count();
+        Frame {
+            site: &self.meta,
+            root: if depth == 0 { "./".to_owned() } else { "../".repeat(depth) },
+            style: &self.style.path,
+            script: &self.script.path,
+            title,
+            description,
+            canonical: Some(self.meta.url(href)),
+            kind: "website",
+            image: None,
+            json_ld: None,
+            newer: None,
+            older: None,
+            section: "",
+        }
+    }
+
+    pub(super) fn not_found(&self) -> Result<String, RenderError> {
+        let mut frame = self.frame("", "Not here".to_owned(), String::new());
+        // A server answers any address with this page, so only an absolute path leads out of it.
+        let path = self.meta.base_url.splitn(4, '/').nth(3);
+        frame.root = path.map_or_else(|| "/".to_owned(), |path| format!("/{path}/"));
+        frame.canonical = None;
+        Ok(self.templates.render("404.html", Framed { page: frame })?)
+    }
+
+    pub(super) fn social_image(&self, artwork: &Artwork) -> SocialImage {
+        let image = &artwork.display;
+        SocialImage {
+            url: self.meta.url(&encode_path(&media_path(&image.key))),
+            width: image.width,
+            height: image.height,
+            media_type: image.media_type.clone(),
+            alt: title(artwork),
+        }
+    }
+}
+
+impl Card {
+    pub(super) fn new(artwork: &Artwork) -> Self {
+        let picture = Picture::new(&artwork.preview);
+        let ratio = f64::from(artwork.preview.width.max(1)) / f64::from(artwork.preview.height.max(1));
+        Self {
+            href: artwork_href(&artwork.id),
+            src: picture.src,
+            title: title(artwork),
+            artist: excerpt(&artwork.artist, 60),
+            width: picture.width,
+            height: picture.height,
+            ratio: format!("{:.3}", ratio.clamp(*LISTED_RATIOS.start(), *LISTED_RATIOS.end())),
+            tint: tint_of(artwork),
+        }
+    }
+}
+
+impl Picture {
+    pub(super) fn new(image: &Image) -> Self {
+        Self { src: encode_path(&media_path(&image.key)), width: image.width, height: image.height }
+    }
+}
+
+impl Moment {
+    pub(super) fn new(at: OffsetDateTime) -> Self {
+        let at = at.to_offset(time::UtcOffset::UTC);
+        let human = format_description!(version = 2, "[day padding:none] [month repr:long] [year]");
+        Self { machine: timestamp(at), human: at.format(&human).unwrap_or_default() }
+    }
+}
+
+/// RFC 3339 in UTC, to the second.
+pub(super) fn timestamp(at: OffsetDateTime) -> String {
+    let second = at.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(at);
+    // Only years that four digits cannot hold have no such form, and no clock reports them.
+    second.format(&Rfc3339).unwrap_or_default()
+}
+
+/// What to call an artwork where a line is all there is.
+pub(super) fn title(artwork: &Artwork) -> String {
+    let title = excerpt(&artwork.title, 120);
+    if title.is_empty() { "Untitled".to_owned() } else { title }
+}
+
+/// The colour behind a picture that is still loading.
+pub(super) fn tint_of(artwork: &Artwork) -> Option<String> {
+    let dominant = || artwork.palette.first().and_then(|text| colour(text));
+    artwork.placeholder.as_deref().and_then(tint).or_else(dominant)
+}

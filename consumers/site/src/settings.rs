@@ -1,0 +1,50 @@
+//! What only this daemon has of the settings; see `atelier_runtime::Settings` for the rest.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The section that concerns this daemon alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What is published, and where.
+    pub site: SiteSettings,
+}
+
+/// Section `site`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteSettings {
+    /// The folder that a web server serves: a link that is swapped to a new release. The releases lie beside it.
+    pub dir: PathBuf,
+    /// Where that server is reached, without a trailing slash.
+    pub base_url: String,
+    /// What the gallery is called.
+    pub title: String,
+    /// One sentence about it.
+    pub description: String,
+    /// Whose it is.
+    pub author: String,
+    /// The language of its own words, such as `en`.
+    pub language: String,
+    /// How long a burst may pause before what has come so far is deployed, in milliseconds.
+    pub quiet_ms: u64,
+    /// How long a burst may go on before what has come so far is deployed all the same, in milliseconds.
+    pub burst_max_ms: u64,
+}
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from(".atelier/site"),
+            base_url: "http://127.0.0.1:8081".to_owned(),
+            title: "Atelier".to_owned(),
+            description: "A gallery of artworks.".to_owned(),
+            author: String::new(),
+            language: "en".to_owned(),
+            quiet_ms: 300,
+            burst_max_ms: 5_000,
+        }
+    }
+}

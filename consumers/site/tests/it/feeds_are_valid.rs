@@ -1,0 +1,91 @@
+use serde_json::Value;
+
+use crate::documents::{elements, named};
+use crate::sample;
+
+#[test]
+fn the_atom_feed_has_the_newest_fifty_with_what_readers_need() {
+    let pages = sample::rendered(&sample::site((0..60).map(sample::artwork).collect()));
+    let feed = elements(&pages["feed.xml"]);
+    assert_eq!(feed[0].name, "feed");
+    assert_eq!(feed[0].attribute("xmlns"), Some("http://www.w3.org/2005/Atom"));
+    assert_eq!(named(&feed, "entry").count(), 50);
+    let ids: Vec<&str> = named(&feed, "id").map(|id| id.text.as_str()).collect();
+    assert_eq!(ids[..2], ["https://art.example/gallery/", "urn:uuid:00000000-0000-0000-0000-00000000003c"]);
+    let updated: Vec<&str> = named(&feed, "updated").map(|updated| updated.text.as_str()).collect();
+    assert_eq!(updated[..2], ["1970-01-03T11:00:00Z"; 2]);
+    for link in named(&feed, "link") {
+        assert!(
+            link.attribute("href").is_some_and(|href| href.starts_with("https://art.example/gallery/")),
+            "{link:?}"
+        );
+    }
+    let content = named(&feed, "content").next().expect("an entry has content");
+    let html = elements(format!("<div>{}</div>", content.text).as_bytes());
+    let image = named(&html, "img").next().expect("an entry shows its picture");
+    let id = "00000000-0000-0000-0000-00000000003c";
+    let src = format!("https://art.example/gallery/media/display/{id}/v%201.jpg");
+    assert_eq!(image.attribute("src"), Some(src.as_str()));
+}
+
+#[test]
+fn the_json_feed_says_the_same_as_the_atom_feed() {
+    let pages = sample::rendered(&sample::site((0..60).map(sample::artwork).collect()));
+    let feed: Value = serde_json::from_slice(&pages["feed.json"]).expect("the feed is JSON");
+    assert_eq!(feed["version"], "https://jsonfeed.org/version/1.1");
+    let items = feed["items"].as_array().expect("a feed has items");
+    assert_eq!(items.len(), 50);
+    let atom = elements(&pages["feed.xml"]);
+    let contents: Vec<&str> = named(&atom, "content").map(|content| content.text.as_str()).collect();
+    let html: Vec<&str> = items.iter().filter_map(|item| item["content_html"].as_str()).collect();
+    assert_eq!(html, contents);
+    assert_eq!(items[0]["external_url"], "https://posts.example/59?a=1&b=2");
+}
+
+#[test]
+fn the_sitemap_names_every_artwork_once() {
+    let pages = sample::rendered(&sample::site((0..60).map(sample::artwork).collect()));
+    let locations = |path: &str| -> Vec<String> {
+        named(&elements(&pages[path]), "loc").map(|location| location.text.clone()).collect()
+    };
+    let maps = locations("sitemap.xml");
+    assert_eq!(maps, ["sitemap/1.xml", "sitemap/listings.xml"].map(|map| format!("https://art.example/gallery/{map}")));
+    let mut artworks = locations("sitemap/1.xml");
+    assert_eq!(artworks.len(), 60);
+    artworks.sort();
+    artworks.dedup();
+    assert_eq!(artworks.len(), 60);
+    assert!(String::from_utf8_lossy(&pages["robots.txt"]).contains("Sitemap: https://art.example/gallery/sitemap.xml"));
+}
+
+#[test]
+fn social_cards_carry_absolute_addresses() {
+    let pages = sample::rendered(&sample::site(vec![sample::artwork(0)]));
+    let page = elements(&pages["artworks/00000000-0000-0000-0000-000000000001/index.html"]);
+    let meta = |key: &str| {
+        let found = named(&page, "meta")
+            .find(|meta| meta.attribute("property").or(meta.attribute("name")) == Some(key))
+            .and_then(|meta| meta.attribute("content"));
+        found.unwrap_or_else(|| panic!("{key} is missing")).to_owned()
+    };
+    let url = "https://art.example/gallery/artworks/00000000-0000-0000-0000-000000000001/";
+    assert_eq!(meta("og:url"), url);
+    assert_eq!(meta("og:title"), "Work 0 by Artist 0");
+    assert_eq!(meta("twitter:card"), "summary_large_image");
+    for key in ["og:image", "twitter:image"] {
+        assert!(meta(key).starts_with("https://art.example/gallery/media/display/"), "{key}");
+    }
+    let linked = named(&page, "script").find(|script| !script.text.is_empty()).expect("the page has linked data");
+    let linked: Value = serde_json::from_str(&linked.text).expect("linked data is JSON");
+    assert_eq!(linked["url"], url);
+}
+
+#[test]
+fn an_empty_gallery_has_valid_feeds_and_a_home() {
+    let pages = sample::rendered(&sample::site(vec![]));
+    assert_eq!(named(&elements(&pages["feed.xml"]), "entry").count(), 0);
+    assert_eq!(named(&elements(&pages["feed.xml"]), "updated").count(), 1);
+    let feed: Value = serde_json::from_slice(&pages["feed.json"]).expect("the feed is JSON");
+    assert_eq!(feed["items"].as_array().map(Vec::len), Some(0));
+    assert!(String::from_utf8_lossy(&pages["index.html"]).contains("Nothing has been published here yet"));
+}

@@ -1,0 +1,136 @@
+use std::collections::{BTreeSet, VecDeque};
+
+use atelier_site::gallery::Variant;
+use serde_json::Value;
+
+use crate::documents::{Element, elements, has_extension, named};
+use crate::sample;
+
+/// Where a link on the page at `path` leads: the path of a file of the site, or none for another site.
+fn target(path: &str, href: &str) -> Option<String> {
+    let href = href.split(['#', '?']).next().unwrap_or_default();
+    if href.contains("://") {
+        let inside = href.strip_prefix("https://art.example/gallery/")?;
+        return Some(file(&decoded(inside)));
+    }
+    if let Some(absolute) = href.strip_prefix('/') {
+        let inside = absolute.strip_prefix("gallery/").unwrap_or_else(|| panic!("{href} on {path} leaves the site"));
+        return Some(file(&decoded(inside)));
+    }
+    if href.is_empty() {
+        return Some(path.to_owned());
+    }
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    let decoded = decoded(href);
+    for part in decoded.split('/').filter(|part| *part != ".") {
+        match part {
+            ".." => assert!(parts.pop().is_some(), "{href} on {path} leaves the site"),
+            part => parts.push(part),
+        }
+    }
+    Some(file(&parts.join("/")))
+}
+
+fn file(path: &str) -> String {
+    if path.is_empty() || path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() }
+}
+
+fn decoded(href: &str) -> String {
+    let mut bytes = vec![];
+    let mut rest = href.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first == b'%' {
+            let digits = std::str::from_utf8(&tail[..2]).expect("an escape is ASCII");
+            bytes.push(u8::from_str_radix(digits, 16).expect("an escape is hexadecimal"));
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).expect("a link is UTF-8")
+}
+
+fn references(element: &Element) -> impl Iterator<Item = &str> {
+    ["href", "src", "action"].into_iter().filter_map(|name| element.attribute(name))
+}
+
+fn sample_site() -> std::sync::Arc<atelier_site::pages::Site> {
+    let mut artworks: Vec<_> = (0..80).map(sample::artwork).collect();
+    artworks[3].tags = ["日本 語", "50% off?", "a/b", "#1"].map(str::to_owned).to_vec();
+    artworks[4].variants = vec![Variant {
+        id: uuid::Uuid::from_u128(900),
+        display: sample::image("display/other.jpg", 10, 10),
+        thumb: sample::image("thumb/other.jpg", 10, 10),
+        prompt: None,
+    }];
+    sample::site(artworks)
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_every_page_can_be_reached_from_home() {
+    let site = sample_site();
+    let pages = sample::rendered(&site);
+    let images = site.images();
+    let mut reached: BTreeSet<String> = BTreeSet::new();
+    let mut queue = VecDeque::from(["index.html".to_owned(), "404.html".to_owned()]);
+    while let Some(path) = queue.pop_front() {
+        if !reached.insert(path.clone()) || !has_extension(&path, "html") {
+            continue;
+        }
+        for element in elements(&pages[&path]) {
+            for target in references(&element).filter_map(|href| target(&path, href)) {
+                let exists = pages.contains_key(&target) || images.contains_key(&target);
+                assert!(exists, "{path} leads to {target}, which does not exist: {element:?}");
+                queue.push_back(target);
+            }
+        }
+    }
+    let unreached: Vec<_> =
+        pages.keys().filter(|path| path.ends_with("index.html") && !reached.contains(*path)).collect();
+    assert!(unreached.is_empty(), "{unreached:?}");
+    for path in images.keys().filter(|path| path.contains("/display/")) {
+        assert!(reached.contains(path), "{path} is shown");
+    }
+}
+
+#[test]
+fn what_the_search_finds_exists() {
+    let site = sample_site();
+    let pages = sample::rendered(&site);
+    let index: Value = serde_json::from_slice(&pages["search.json"]).expect("the index is JSON");
+    let chunks = index["chunks"].as_array().expect("the index names chunks");
+    let mut found = 0;
+    for chunk in chunks {
+        let chunk: Value = serde_json::from_slice(&pages[chunk.as_str().expect("a path")]).expect("a chunk is JSON");
+        for entry in chunk.as_array().expect("a chunk has entries") {
+            let href = entry["href"].as_str().expect("an entry leads somewhere");
+            assert!(pages.contains_key(&file(href)), "{href}");
+            let src = entry["src"].as_str().expect("an entry has a picture");
+            assert!(site.images().contains_key(&decoded(src)), "{src}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 80);
+}
+
+#[test]
+fn every_picture_keeps_its_place_free_while_it_loads() {
+    for (path, bytes) in sample::rendered(&sample_site()) {
+        if has_extension(&path, "html") {
+            for image in named(&elements(&bytes), "img") {
+                assert!(image.attribute("width").is_some() && image.attribute("height").is_some(), "{path}: {image:?}");
+                assert!(image.attribute("alt").is_some(), "{path}: {image:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_stay_small_before_images() {
+    let pages = sample::rendered(&sample_site());
+    let assets: usize =
+        pages.iter().filter(|(path, _)| path.starts_with("assets/")).map(|(_, bytes)| bytes.len()).sum();
+    assert!(pages["index.html"].len() + assets < 100_000, "{} bytes", pages["index.html"].len() + assets);
+}

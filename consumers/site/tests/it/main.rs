@@ -1,0 +1,9 @@
+//! What the site promises.
+
+mod deploys_are_atomic;
+mod documents;
+mod feeds_are_valid;
+mod hostile_text_stays_text;
+mod links_resolve;
+mod pages_are_sealed;
+mod sample;

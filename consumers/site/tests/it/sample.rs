@@ -1,0 +1,91 @@
+//! Galleries to test with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use atelier_site::gallery::{Artwork, Gallery, Image, SiteMeta};
+use atelier_site::pages::Site;
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+pub(crate) fn meta() -> SiteMeta {
+    SiteMeta {
+        title: "Sample".to_owned(),
+        description: "Pictures to test with".to_owned(),
+        base_url: "https://art.example/gallery".to_owned(),
+        author: "Somebody".to_owned(),
+        language: "en".to_owned(),
+    }
+}
+
+/// The bytes that [`image`] describes.
+pub(crate) fn image_bytes(key: &str) -> Vec<u8> {
+    format!("bytes of {key}").into_bytes()
+}
+
+pub(crate) fn image(key: &str, width: u32, height: u32) -> Image {
+    let bytes = image_bytes(key);
+    Image {
+        key: key.to_owned(),
+        width,
+        height,
+        media_type: "image/jpeg".to_owned(),
+        length: bytes.len() as u64,
+        sha256: hex(&Sha256::digest(&bytes)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// The `number`-th artwork ever published: later ones are newer.
+pub(crate) fn artwork(number: u32) -> Artwork {
+    let id = Uuid::from_u128(u128::from(number) + 1);
+    Artwork {
+        id,
+        title: format!("Work {number}"),
+        description: format!("First line of {number}\nSecond line"),
+        artist: format!("Artist {}", number % 3),
+        tags: vec!["every".to_owned(), format!("mod {}", number % 7)],
+        category: "other".to_owned(),
+        materials: Some("ink".to_owned()),
+        dimensions: None,
+        featured: number.is_multiple_of(5),
+        source_url: Some(format!("https://posts.example/{number}?a=1&b=2")),
+        video_url: None,
+        created_at: OffsetDateTime::UNIX_EPOCH + Duration::hours(i64::from(number)),
+        prompt: Some("a quiet harbour".to_owned()),
+        provider: Some("sketch".to_owned()),
+        seed: Some(u64::MAX),
+        width: 1600,
+        height: 1200,
+        display: image(&format!("display/{id}/v 1.jpg"), 1600, 1200),
+        thumb: image(&format!("thumb/{id}.jpg"), 300, 300),
+        icon: image(&format!("icon/{id}.jpg"), 128, 128),
+        preview: image(&format!("preview/{id}.webp"), 256, 192),
+        palette: vec!["#102030".to_owned()],
+        placeholder: Some("3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned()),
+        variants: vec![],
+    }
+}
+
+pub(crate) fn gallery(artworks: u32) -> Gallery {
+    Gallery::new((0..artworks).map(artwork).collect())
+}
+
+pub(crate) fn site(artworks: Vec<Artwork>) -> Arc<Site> {
+    Arc::new(Site::new(meta(), Gallery::new(artworks)).expect("the sample can be rendered"))
+}
+
+/// Every page of a site by path.
+pub(crate) fn rendered(site: &Site) -> BTreeMap<String, Vec<u8>> {
+    let mut pages = BTreeMap::new();
+    for page in site.pages() {
+        let page = page.expect("every page of the sample renders");
+        let before = pages.insert(page.path.clone(), page.bytes);
+        assert!(before.is_none(), "{} is written once", page.path);
+    }
+    pages
+}

@@ -1,0 +1,88 @@
+//! What is taken and what is cut from it: settings with their defaults.
+
+use serde::{Deserialize, Serialize};
+
+/// What renditions look like and what an upload may be.
+///
+/// Two sets cut under equal policies from equal bytes are equal byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// What an upload may be.
+    pub limits: Limits,
+    /// Longest side of the display rendition in pixels, at most 16383.
+    pub display_side_px: u16,
+    /// JPEG quality of the display rendition, 1 to 100.
+    pub display_quality: u8,
+    /// Side of the square thumb in pixels, at most 16383.
+    pub thumb_side_px: u16,
+    /// JPEG quality of the thumb, 1 to 100.
+    pub thumb_quality: u8,
+    /// Side of the square icon in pixels; never larger than the thumb, which it is cut from.
+    pub icon_side_px: u16,
+    /// JPEG quality of the icon, 1 to 100.
+    pub icon_quality: u8,
+    /// The preview fits a square of this side in pixels, at most 16383.
+    pub preview_side_px: u16,
+    /// WebP quality of the preview, 1 to 100.
+    pub preview_quality: u8,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            display_side_px: 2048,
+            display_quality: 85,
+            thumb_side_px: 300,
+            thumb_quality: 80,
+            icon_side_px: 128,
+            icon_quality: 80,
+            preview_side_px: 256,
+            preview_quality: 90,
+        }
+    }
+}
+
+/// What an upload may be. The gate holds every one of these before a decoder sees a byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of the file: 64 MiB.
+    pub max_bytes: u64,
+    /// Pixels along one side: 16384.
+    pub max_side_px: u32,
+    /// Pixels of one picture: 50 million.
+    pub max_area_px: u64,
+    /// Pixels of a progressive JPEG, whose decoder needs six bytes for each: 33 million.
+    pub max_progressive_px: u64,
+    /// Scans of a JPEG: 64.
+    pub max_scans: u64,
+    /// Scans of a JPEG times its pixels, the work a scan bomb makes: two thousand million.
+    pub max_scan_px: u64,
+    /// Pixels a JPEG may claim for each byte it has: 1024. A plain white one from a common encoder claims 170.
+    pub max_jpeg_px_per_byte: u64,
+    /// Bytes of text, profiles and other data beside the pixels in a JPEG, PNG, WebP or GIF: 8 MiB.
+    pub max_metadata_bytes: u64,
+    /// Frames of an animation, though only the first is shown: 2000.
+    pub max_frames: u64,
+    /// Pixels of all frames of an animation together: 1000 million.
+    pub max_frame_px: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+            max_side_px: 16_384,
+            max_area_px: 50_000_000,
+            max_progressive_px: 33_000_000,
+            max_scans: 64,
+            max_scan_px: 2_000_000_000,
+            max_jpeg_px_per_byte: 1024,
+            max_metadata_bytes: 8 << 20,
+            max_frames: 2000,
+            max_frame_px: 1_000_000_000,
+        }
+    }
+}
