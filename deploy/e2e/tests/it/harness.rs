@@ -1,0 +1,170 @@
+//! An installation whose daemons are processes of their own, in a folder that is gone when the test is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use anyhow::{Context as _, ensure};
+use atelier_events::Connections;
+use atelier_events::settings::{BusSettings, DatabaseSettings};
+use atelier_standalone::client::Client;
+use atelier_standalone::daemons::Daemons;
+use atelier_standalone::installation::Installation;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Any free port of this machine.
+pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
+
+/// Lines of each daemon that are shown when a test fails.
+const LAST_LINES: usize = 12;
+
+/// The installation.
+pub(crate) struct Processes {
+    /// As its owner uses it.
+    pub(crate) client: Client,
+    /// Its processes.
+    pub(crate) daemons: Daemons,
+    /// Its log and its bucket, as the test itself looks into them.
+    pub(crate) connections: Connections,
+    /// What a web server would serve.
+    pub(crate) site: PathBuf,
+    /// Where its API is.
+    pub(crate) api_url: String,
+    /// The secret of its API.
+    pub(crate) api_key: String,
+    environment: BTreeMap<String, String>,
+    logs: PathBuf,
+    // The bucket ends when the daemons have, and the folder goes last: fields are dropped in this order.
+    _bucket: DropGuard,
+    _folder: TempDir,
+}
+
+/// Runs a test on an installation of this database and bus. Afterwards every daemon must still run and stop well; when
+/// the test failed, what the daemons complained of is told with it.
+pub(crate) async fn with_processes(
+    database_url: &str,
+    bus: BusSettings,
+    settings: &[(&str, &str)],
+    test: impl AsyncFnOnce(&mut Processes) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut processes = Processes::start(database_url, bus, settings).await?;
+    match test(&mut processes).await {
+        Ok(()) => processes.stop().await,
+        Err(error) => Err(error.context(complaints(&processes.logs))),
+    }
+}
+
+impl Processes {
+    async fn start(database_url: &str, bus: BusSettings, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut installation = Installation::load(folder.path())?;
+        installation.producer.database = database(database_url);
+        installation.producer.api.listen = free_address().await?.to_string();
+        let mut environment = BTreeMap::from([("ATELIER__BUS__PREFIX".to_owned(), bus.prefix.clone())]);
+        installation.producer.bus = bus;
+        let shutdown = CancellationToken::new();
+        let bucket = installation.start_bucket(ANY_PORT.parse()?, shutdown.clone()).await?;
+        ensure!(bucket.is_some(), "the environment names a bucket; unset ATELIER__STORE__ENDPOINT");
+        environment.extend(installation.environment());
+        environment.extend(settings.iter().map(|(key, value)| (format!("ATELIER__{key}"), (*value).to_owned())));
+        let logs = installation.home.logs();
+        let daemons = Daemons::start(&programs()?, &logs, environment.clone())?;
+        let api_url = format!("http://{}", installation.producer.api.listen);
+        let api_key = installation.client_key()?;
+        let producer = &installation.producer;
+        // On the bus of Postgres, whatever the daemons are on: the test sends nothing.
+        let connections = atelier_runtime::connect(&producer.database, &BusSettings::default(), &producer.store).await;
+        Ok(Self {
+            client: Client::new(&api_url, &api_key)?,
+            connections: connections.map_err(|error| error.context(complaints(&logs)))?,
+            daemons,
+            site: installation.home.site(),
+            api_url,
+            api_key,
+            environment,
+            logs,
+            _bucket: shutdown.drop_guard(),
+            _folder: folder,
+        })
+    }
+
+    /// Runs one of the programs to its end with the settings of the daemons.
+    pub(crate) async fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<Output> {
+        run(program, arguments, &self.environment).await
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some((name, status)) = self.daemons.ended()? {
+            anyhow::bail!("{name} ended by itself with {status}\n{}", complaints(&self.logs));
+        }
+        let stopped = self.daemons.stop().await;
+        stopped.map_err(|error| error.context(complaints(&self.logs)))
+    }
+}
+
+/// Runs a program of this build to its end; a status other than 0 is an error that shows what it said.
+pub(crate) async fn run(
+    program: &str,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<Output> {
+    let output = command(program, arguments, environment)?.output().await?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{program} {} ended with {}: {said}", arguments.join(" "), output.status);
+    Ok(output)
+}
+
+/// A program of this build, killed when it is dropped.
+pub(crate) fn command(
+    program: &str,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<tokio::process::Command> {
+    let path = programs()?.join(program);
+    ensure!(path.exists(), "{} is not there: build it with cargo build --workspace --bins", path.display());
+    let mut command = tokio::process::Command::new(path);
+    command.args(arguments).envs(environment).stdin(Stdio::null()).kill_on_drop(true);
+    Ok(command)
+}
+
+/// The folder of the programs that were built together with this test.
+fn programs() -> anyhow::Result<PathBuf> {
+    // target/<profile>/deps/it-<hash>
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("this test lies nowhere")?;
+    Ok(folder.to_owned())
+}
+
+/// An address that nobody listens at. A daemon that was killed comes back to it, so it lies below the ports that systems
+/// give to outgoing connections: one of those could have taken it meanwhile.
+pub(crate) async fn free_address() -> anyhow::Result<SocketAddr> {
+    const TRIES: usize = 200;
+    for _ in 0..TRIES {
+        let port = u16::try_from(20_000 + uuid::Uuid::now_v7().as_u128() % 10_000)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).await.is_ok() {
+            return Ok(address);
+        }
+    }
+    anyhow::bail!("no free port found between 20000 and 29999")
+}
+
+fn database(url: &str) -> DatabaseSettings {
+    DatabaseSettings { url: url.to_owned(), ..DatabaseSettings::default() }
+}
+
+/// The last warnings and errors of each daemon.
+fn complaints(logs: &Path) -> String {
+    let mut told = Vec::new();
+    for entry in std::fs::read_dir(logs).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let bad = |line: &&str| ["WARN", "ERROR", "panicked", "Error:"].iter().any(|word| line.contains(word));
+        let lines: Vec<&str> = text.lines().filter(bad).collect();
+        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+        told.push(format!("{}:\n{}", entry.file_name().display(), last.join("\n")));
+    }
+    told.join("\n")
+}

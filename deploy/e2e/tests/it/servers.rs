@@ -1,0 +1,145 @@
+//! A Postgres and a RabbitMQ of one test's own, to be killed: the scripts of `deploy/local`, in a checkout that holds
+//! nothing else. They need the servers' programs on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use atelier_e2e::until_within;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// How long a killed process may take to be gone.
+const GONE: Duration = Duration::from_secs(10);
+
+/// The servers. Stopped, and all they wrote removed, when this is dropped.
+pub(crate) struct Servers {
+    checkout: TempDir,
+}
+
+impl Servers {
+    /// Starts both.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        // The servers run as users of their own, who must be able to come here. The name is short, for the path of a
+        // socket has room for about a hundred bytes.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        let checkout = tempfile::Builder::new().prefix("atelier-e2e-").permissions(open).tempdir()?;
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local");
+        let to = checkout.path().join("deploy/local");
+        std::fs::create_dir_all(&to)?;
+        for entry in std::fs::read_dir(&from).with_context(|| format!("{}", from.display()))? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+        let servers = Self { checkout };
+        tokio::try_join!(servers.up("postgres"), servers.up("rabbitmq"))?;
+        Ok(servers)
+    }
+
+    /// Starts one of them, at the address it had before.
+    pub(crate) async fn up(&self, server: &str) -> anyhow::Result<()> {
+        self.script(server, "up").await.map(drop)
+    }
+
+    /// Where one of them is reached.
+    pub(crate) async fn url(&self, server: &str) -> anyhow::Result<String> {
+        self.script(server, "url").await
+    }
+
+    /// Ends Postgres as a failing machine would: SIGKILL to the process that all others belong to.
+    pub(crate) async fn kill_postgres(&self) -> anyhow::Result<()> {
+        let file = self.place("postgres")?.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+        let pid = text.lines().next().and_then(|line| line.parse().ok()).context("postmaster.pid names no process")?;
+        kill(pid).await
+    }
+
+    /// Ends RabbitMQ in the same way.
+    pub(crate) async fn kill_rabbitmq(&self) -> anyhow::Result<()> {
+        kill(self.rabbitmq_process()?.context("RabbitMQ does not run")?).await
+    }
+
+    /// The Erlang machine of this node: it says in its arguments that its home is the folder of this server.
+    fn rabbitmq_process(&self) -> anyhow::Result<Option<i32>> {
+        let place = self.place("rabbitmq")?;
+        let place = place.to_string_lossy();
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            // What has ended meanwhile cannot be read.
+            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments);
+            let is_machine = arguments.split('\0').next().is_some_and(|program| program.contains("beam"));
+            if is_machine && arguments.contains(&*place) {
+                return Ok(Some(pid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The folder that the scripts chose for a server.
+    fn place(&self, server: &str) -> anyhow::Result<PathBuf> {
+        let file = self.checkout.path().join(format!(".atelier/{server}.place"));
+        Ok(PathBuf::from(std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?.trim()))
+    }
+
+    async fn script(&self, server: &str, verb: &str) -> anyhow::Result<String> {
+        let path = self.checkout.path().join(format!("deploy/local/{server}.sh"));
+        // Into a file: what a script leaves running would hold a pipe open, and with it whoever reads it to its end.
+        let said = self.checkout.path().join(format!("{server}.said"));
+        let status = Command::from(with_own_servers(&path, verb))
+            .stdout(std::fs::File::create(&said)?)
+            .stderr(std::fs::File::create(said.with_extension("complaints"))?)
+            .status()
+            .await?;
+        let complaints = std::fs::read_to_string(said.with_extension("complaints"))?;
+        ensure!(status.success(), "{server}.sh {verb} ended with {status}: {complaints}");
+        Ok(std::fs::read_to_string(&said)?.trim().to_owned())
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        // Nothing that RabbitMQ would still write is wanted, so it need not take its time.
+        if let Ok(Some(pid)) = self.rabbitmq_process() {
+            signal(pid).ok();
+        }
+        for server in ["rabbitmq", "postgres"] {
+            let path = self.checkout.path().join(format!("deploy/local/{server}.sh"));
+            let mut down = with_own_servers(&path, "down");
+            down.stdout(Stdio::null()).stderr(Stdio::null()).status().ok();
+            // Where the checkout could not be reached by the server's user, its data lies elsewhere.
+            if let Ok(place) = self.place(server) {
+                std::fs::remove_dir_all(place).ok();
+            }
+        }
+    }
+}
+
+/// A script that is not told of the servers which other tests use.
+fn with_own_servers(script: &Path, verb: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(script);
+    command.arg(verb).stdin(Stdio::null());
+    for variable in ["ATELIER__DATABASE__URL", "DATABASE_URL", "ATELIER__BUS__URL"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+async fn kill(pid: i32) -> anyhow::Result<()> {
+    signal(pid)?;
+    until_within(GONE, "a killed process is gone", || async { Ok(is_gone(pid)) }).await
+}
+
+fn signal(pid: i32) -> anyhow::Result<()> {
+    let pid = Pid::from_raw(pid).context("0 is no process")?;
+    kill_process(pid, Signal::KILL).with_context(|| format!("cannot kill process {pid:?}"))
+}
+
+/// What is dead and was not waited for is gone too: the first process of a container often waits for nobody.
+fn is_gone(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_none_or(|state| state.trim_start().starts_with('Z'))
+}

@@ -1,0 +1,119 @@
+//! `atelier bench`: what is measured, against what, in the same run.
+//!
+//! A number alone says more about the machine than about Atelier. Each is therefore measured in rounds that alternate
+//! with those of a baseline, and told with the ratio of the two medians.
+
+mod log;
+mod rounds;
+mod scratch;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::ensure;
+use atelier_events::lifecycle::shutdown_signal;
+use atelier_events::settings::DatabaseSettings;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::table::{self, Align};
+use scratch::Scratch;
+
+/// Measures, against a baseline in the same run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What to measure.
+    pub name: Name,
+    /// How long a round is, in seconds; there are three of each.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Name {
+    /// The log: appends and verification, on a database of its own.
+    Log,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// What.
+    pub name: &'static str,
+    /// How much: the median of the rounds.
+    pub value: f64,
+    /// Of what, such as `events/s`.
+    pub unit: &'static str,
+    /// What it is compared with.
+    pub baseline: &'static str,
+    /// How much that was in the same run.
+    pub baseline_value: f64,
+    /// `value / baseline_value`.
+    pub ratio: f64,
+}
+
+/// Measures on the server of the settings, in a database that is dropped afterwards, and prints each result as it comes.
+pub async fn run(args: Args, database: &DatabaseSettings) -> anyhow::Result<ExitCode> {
+    ensure!(args.seconds > 0.0 && args.seconds <= 3_600.0, "--seconds {}: more than 0 and at most 3600", args.seconds);
+    let length = Duration::from_secs_f64(args.seconds);
+    if cfg!(debug_assertions) {
+        writeln!(std::io::stderr(), "this is a build without optimisation: the numbers are lower than they need be")?;
+    }
+    let shutdown = shutdown_signal()?;
+    let scratch = Scratch::create(database).await?;
+    let measured = tokio::select! {
+        measured = measure(args.name, &scratch, length, args.json) => measured,
+        () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the end")),
+    };
+    scratch.drop_database().await?;
+    let measured = measured?;
+    if !args.json {
+        print(&measured)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(name: Name, scratch: &Scratch, length: Duration, json: bool) -> anyhow::Result<Vec<Measured>> {
+    if !json {
+        writeln!(std::io::stdout(), "{}", scratch.server().await?)?;
+    }
+    let mut all = Vec::new();
+    let mut on_measured = |measured: Measured| {
+        if json {
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?;
+        }
+        all.push(measured);
+        anyhow::Ok(())
+    };
+    match name {
+        Name::Log => log::measure(scratch, length, &mut on_measured).await?,
+    }
+    Ok(all)
+}
+
+fn print(measured: &[Measured]) -> std::io::Result<()> {
+    let columns = [
+        ("measured", Align::Left),
+        ("value", Align::Right),
+        ("unit", Align::Left),
+        ("baseline", Align::Left),
+        ("baseline value", Align::Right),
+        ("ratio", Align::Right),
+    ];
+    let rows = measured.iter().map(|one| {
+        vec![
+            one.name.to_owned(),
+            format!("{:.0}", one.value),
+            one.unit.to_owned(),
+            one.baseline.to_owned(),
+            format!("{:.0}", one.baseline_value),
+            format!("{:.2}", one.ratio),
+        ]
+    });
+    table::print(&columns, rows.collect())
+}

@@ -1,0 +1,225 @@
+//! What `s3s-fs` keeps in a folder, made to last.
+//!
+//! `s3s-fs` writes to a temporary file and renames it, so a reader or a crash of the process never sees half a blob.
+//! It stops short of three things that are done here:
+//! - it leaves the bytes in the system's cache. The log's events are on the disk when they are acknowledged, and must
+//!   not name blobs that a loss of power has emptied: a write is answered when the file, the two files with its
+//!   headers and tags, and the folders that list them are on the disk too;
+//! - it copies straight into the target, so that a second copy to the same key empties the file under its readers.
+//!   Here a copy is read and put like any other blob;
+//! - it forgets to delete the files with the headers.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
+    ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, MetadataDirective, PutObjectInput, PutObjectOutput,
+    UploadPartInput, UploadPartOutput,
+};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s_fs::FileSystem;
+
+/// A folder of buckets.
+#[derive(Debug)]
+pub(super) struct Folder {
+    files: FileSystem,
+    root: PathBuf,
+}
+
+impl Folder {
+    /// Opens a folder that exists.
+    pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
+        // Its error is not a `std::error::Error`.
+        let files = FileSystem::new(root).map_err(|error| anyhow::anyhow!("{error:?}"));
+        let files = files.with_context(|| format!("cannot open the bucket folder {}", root.display()))?;
+        Ok(Self { files, root: root.to_owned() })
+    }
+
+    /// `s3s-fs` would create the folder of a bucket in passing.
+    fn check_bucket(&self, bucket: &str) -> S3Result<()> {
+        if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+    }
+
+    /// Waits until the blob and all that belongs to it are on the disk.
+    async fn settle(&self, bucket: &str, key: &str) -> S3Result<()> {
+        let blob = self.root.join(bucket).join(key);
+        let mut files = vec![blob.clone()];
+        files.extend(self.sidecars(bucket, key));
+        // A folder that was created for this blob is listed in the one above, and so on up to the root.
+        let folders = blob.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
+        files.extend(folders.map(Path::to_owned));
+        off_the_runtime(move || {
+            files.iter().try_for_each(|path| unless_gone(File::open(path).and_then(|file| file.sync_all())))
+        })
+        .await
+    }
+
+    /// Where `s3s-fs` keeps a blob's headers and its tags: beside the bucket, named after bucket and key.
+    fn sidecars(&self, bucket: &str, key: &str) -> [PathBuf; 2] {
+        let encode = |text| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let name = format!(".bucket-{}.object-{}", encode(bucket), encode(key));
+        ["metadata", "internal"].map(|kind| self.root.join(format!("{name}.{kind}.json")))
+    }
+}
+
+#[async_trait::async_trait]
+impl S3 for Folder {
+    async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.files.create_bucket(req).await
+    }
+
+    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.files.head_bucket(req).await
+    }
+
+    async fn list_buckets(&self, req: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+        self.files.list_buckets(req).await
+    }
+
+    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+        self.files.list_objects_v2(req).await
+    }
+
+    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.files.head_object(req).await
+    }
+
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        self.files.get_object(req).await
+    }
+
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        self.check_bucket(&bucket)?;
+        let answer = self.files.put_object(req).await?;
+        self.settle(&bucket, &key).await?;
+        Ok(answer)
+    }
+
+    async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        let input = &req.input;
+        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+            return Err(s3_error!(NotImplemented));
+        };
+        let conditional = input.copy_source_if_match.is_some()
+            || input.copy_source_if_none_match.is_some()
+            || input.copy_source_if_modified_since.is_some()
+            || input.copy_source_if_unmodified_since.is_some();
+        if conditional {
+            return Err(s3_error!(NotImplemented, "a copy on conditions is not supported"));
+        }
+        let source = GetObjectInput { bucket: bucket.to_string(), key: key.to_string(), ..Default::default() };
+        let source = self.files.get_object(with(&req, source)).await?.output;
+        let put = self.put_object(with(&req, as_put(&req.input, source))).await?.output;
+        let result =
+            CopyObjectResult { e_tag: put.e_tag, last_modified: Some(SystemTime::now().into()), ..Default::default() };
+        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+    }
+
+    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let sidecars = self.sidecars(&req.input.bucket, &req.input.key);
+        let answer = self.files.delete_object(req).await?;
+        off_the_runtime(move || sidecars.iter().try_for_each(|path| unless_gone(std::fs::remove_file(path)))).await?;
+        Ok(answer)
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.check_bucket(&req.input.bucket)?;
+        self.files.create_multipart_upload(req).await
+    }
+
+    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.files.upload_part(req).await
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        let answer = self.files.complete_multipart_upload(req).await?;
+        self.settle(&bucket, &key).await?;
+        Ok(answer)
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.files.abort_multipart_upload(req).await
+    }
+}
+
+/// The same request with another input, for a call inside of it.
+fn with<T, U>(req: &S3Request<T>, input: U) -> S3Request<U> {
+    S3Request {
+        input,
+        method: req.method.clone(),
+        uri: req.uri.clone(),
+        headers: req.headers.clone(),
+        extensions: req.extensions.clone(),
+        credentials: req.credentials.clone(),
+        region: req.region.clone(),
+        service: req.service.clone(),
+        trailing_headers: None,
+    }
+}
+
+/// The target of a copy: with the headers of the request, or with those of the source when it says so or nothing.
+fn as_put(copy: &CopyObjectInput, source: GetObjectOutput) -> PutObjectInput {
+    let target = PutObjectInput {
+        bucket: copy.bucket.clone(),
+        key: copy.key.clone(),
+        body: source.body,
+        content_length: source.content_length,
+        ..Default::default()
+    };
+    let replaces = copy.metadata_directive.as_ref().is_some_and(|by| by.as_str() == MetadataDirective::REPLACE);
+    if replaces {
+        PutObjectInput {
+            metadata: copy.metadata.clone(),
+            content_encoding: copy.content_encoding.clone(),
+            content_type: copy.content_type.clone(),
+            content_disposition: copy.content_disposition.clone(),
+            content_language: copy.content_language.clone(),
+            cache_control: copy.cache_control.clone(),
+            expires: copy.expires.clone(),
+            ..target
+        }
+    } else {
+        PutObjectInput {
+            metadata: source.metadata,
+            content_encoding: source.content_encoding,
+            content_type: source.content_type,
+            content_disposition: source.content_disposition,
+            content_language: source.content_language,
+            cache_control: source.cache_control,
+            expires: source.expires,
+            ..target
+        }
+    }
+}
+
+/// A file that somebody deleted meanwhile needs neither to last nor to be deleted.
+fn unless_gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+async fn off_the_runtime(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> S3Result<()> {
+    tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod bench;
+pub mod bucket;
+pub mod client;
+pub mod command;
+pub mod daemons;
+pub mod demo;
+pub mod gallery_server;
+pub mod home;
+pub mod import;
+pub mod installation;
+pub mod jobs;
+pub mod replay;
+mod table;
+pub mod tail;
+pub mod up;
+pub mod verify;

@@ -1,0 +1,109 @@
+//! Every blob that an event names: is it there, and is it what the event says?
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use atelier_events::log::READ_LIMIT;
+use atelier_events::{Blob, BlobError, Event, ExportEvent, Position, Recorded, VariantEvent};
+use atelier_runtime::Connections;
+use futures::StreamExt;
+
+use super::{Flaw, Progress};
+
+/// Blobs read through at the same time.
+const CONCURRENCY: usize = 4;
+
+/// What has been read through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Checked {
+    /// Blobs.
+    pub(super) checked: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+}
+
+/// Walks the log and reads every blob through, the first time that its key is named.
+pub(super) async fn verify(
+    connections: &Connections,
+    flaws: &mut Vec<Flaw>,
+    mut progress: impl FnMut(Progress),
+) -> anyhow::Result<Checked> {
+    // Per key the digest that it was first named with: some 150 bytes of memory for each.
+    let mut seen: HashMap<String, String> = HashMap::new();
+    let mut done = Checked::default();
+    let mut after = Position(0);
+    loop {
+        let events = connections.log.read(after, READ_LIMIT).await.context("reading the log")?;
+        let Some(last) = events.last() else { return Ok(done) };
+        after = last.position;
+        let mut new = Vec::new();
+        for event in &events {
+            for blob in named(event, flaws) {
+                match seen.get(&blob.key) {
+                    None => {
+                        seen.insert(blob.key.clone(), blob.sha256.clone());
+                        new.push((event.position, blob));
+                    }
+                    Some(digest) if *digest == blob.sha256 => {}
+                    Some(_) => flaws.push(flaw(&blob.key, event.position, "was said before to have another content")),
+                }
+            }
+        }
+        let mut checks = futures::stream::iter(new)
+            .map(|(position, blob)| check(connections, position, blob))
+            .buffer_unordered(CONCURRENCY);
+        while let Some(checked) = checks.next().await {
+            let (length, found) = checked?;
+            done.checked += 1;
+            done.bytes += length;
+            flaws.extend(found);
+            progress(Progress::Blobs { checked: done.checked, named: seen.len() as u64 });
+        }
+    }
+}
+
+/// The blobs that an event says are there. An event that cannot be read is a flaw: nobody knows what it names.
+fn named(event: &Recorded, flaws: &mut Vec<Flaw>) -> Vec<Blob> {
+    match event.event() {
+        Ok(Event::Variant(VariantEvent::Generated(generated))) => vec![generated.original],
+        Ok(Event::Variant(VariantEvent::Rendered(rendered))) => {
+            let renditions = rendered.renditions.into_iter().map(|rendition| rendition.blob);
+            [rendered.original].into_iter().chain(renditions).collect()
+        }
+        Ok(Event::Export(ExportEvent::Completed(completed))) => vec![completed.archive],
+        Ok(
+            Event::Artwork(_)
+            | Event::Variant(
+                VariantEvent::Requested(_)
+                | VariantEvent::Uploaded(_)
+                | VariantEvent::Started(_)
+                | VariantEvent::Failed(_),
+            )
+            | Event::Export(ExportEvent::Requested(_) | ExportEvent::Failed(_))
+            | Event::Site(_),
+        ) => Vec::new(),
+        Err(error) => {
+            flaws.push(Flaw::new("log", format!("the event at position {} cannot be read: {error}", event.position)));
+            Vec::new()
+        }
+    }
+}
+
+/// The bytes read and what is wrong. A store that cannot be reached is an error: that says nothing about the blob.
+async fn check(connections: &Connections, position: Position, blob: Blob) -> anyhow::Result<(u64, Option<Flaw>)> {
+    Ok(match connections.blobs.digest(&blob.key).await {
+        Ok(Some((sha256, length))) if sha256 == blob.sha256 && length == blob.length => (length, None),
+        Ok(Some((_, length))) => {
+            (length, Some(flaw(&blob.key, position, "was changed: its content has another digest")))
+        }
+        Ok(None) => (0, Some(flaw(&blob.key, position, "is missing"))),
+        Err(BlobError::Invalid { reason, .. }) => {
+            (0, Some(flaw(&blob.key, position, &format!("cannot be there: {reason}"))))
+        }
+        Err(error) => return Err(error).with_context(|| format!("reading the blob {:?}", blob.key)),
+    })
+}
+
+fn flaw(key: &str, position: Position, what: &str) -> Flaw {
+    Flaw::new("blob", format!("{key:?}, named by the event at position {position}, {what}"))
+}

@@ -1,0 +1,41 @@
+//! What `bench` prints, and what it leaves.
+
+use std::process::Stdio;
+
+use atelier_e2e::Database;
+use serde_json::Value;
+use tokio::process::Command;
+
+#[tokio::test]
+async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
+    let database = Database::empty().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Command::new(env!("CARGO_BIN_EXE_atelier"))
+        .args(["bench", "log", "--json", "--seconds", "0.1", "--data-dir"])
+        .arg(folder.path())
+        .env("ATELIER__DATABASE__URL", &database.url)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output();
+    let output = program.await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let measured: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = measured.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["append_single_32", "append_batch", "verify"]);
+    for one in &measured {
+        let number = |key: &str| one[key].as_f64().unwrap();
+        assert!(number("value") > 0.0 && number("baseline_value") > 0.0, "{one}");
+        assert!((number("ratio") * number("baseline_value") / number("value") - 1.0).abs() < 1e-6, "{one}");
+        assert_eq!(one["unit"], "events/s");
+        assert!(one["baseline"].as_str().unwrap().len() > 10, "{one}");
+        assert_eq!(one.as_object().unwrap().len(), 6, "{one}");
+    }
+    let tables: i64 =
+        sqlx::query_scalar("select count(*) from information_schema.tables where table_schema = 'public'")
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+    assert_eq!(tables, 0, "it measures on a database of its own");
+}

@@ -1,0 +1,24 @@
+//! What `jobs` refuses.
+
+use atelier_standalone::jobs::{self, Args};
+
+use crate::installation::Installation;
+
+#[tokio::test]
+async fn a_filter_that_nothing_could_match_is_refused_with_what_there_is() {
+    let installation = Installation::start().await;
+    let any = Args { consumer: None, state: None, stream: None, limit: 20, json: true };
+    let state = Args { state: Some("done".to_owned()), ..any.clone() };
+    let consumer = Args { consumer: Some("index".to_owned()), ..any.clone() };
+    for (args, expected) in [
+        (
+            state,
+            "unknown state \"done\"; there are: available, scheduled, running, retryable, completed, cancelled, discarded",
+        ),
+        (consumer, "unknown consumer \"index\"; there are: generate, thumbnails, exports, sidecars"),
+    ] {
+        let error = jobs::run(args, &installation.connections).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    jobs::run(any, &installation.connections).await.unwrap();
+}

@@ -1,0 +1,16 @@
+//! What the standalone binary promises, by promise.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where and ends")]
+
+mod bench;
+mod blobs;
+mod bucket;
+mod client;
+mod import;
+mod installation;
+mod jobs;
+mod presigned;
+mod settings_reference;
+mod store;
+mod tail;
+mod verify;

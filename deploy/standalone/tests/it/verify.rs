@@ -1,0 +1,107 @@
+//! What `verify` finds.
+
+use atelier_standalone::verify::{Flaw, Progress, Verified, verify};
+
+use crate::installation::Installation;
+use crate::store::bytes;
+
+async fn verified(installation: &Installation) -> Verified {
+    verify(&installation.connections, |_| {}).await.unwrap()
+}
+
+fn flaws(verified: &Verified) -> Vec<(&'static str, &str)> {
+    verified.flaws.iter().map(|Flaw { place, flaw }| (*place, flaw.as_str())).collect()
+}
+
+/// As somebody who owns the database could: past the triggers.
+async fn behind_the_back(installation: &Installation, statement: &'static str) {
+    let mut connection = installation.database.pool.acquire().await.unwrap();
+    for statement in ["set session_replication_role = replica", statement, "reset session_replication_role"] {
+        sqlx::query(statement).execute(&mut *connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_whole_has_no_flaw_and_each_blob_is_read_once() {
+    let installation = Installation::start().await;
+    for title in ["one", "two", "three"] {
+        installation.complete_artwork(title).await;
+    }
+    atelier_index::replay(&installation.connections.log, |_| {}).await.unwrap();
+    let mut last = None;
+    let found = verify(&installation.connections, |progress| last = Some(progress)).await.unwrap();
+    assert_eq!(flaws(&found), []);
+    assert_eq!((found.events, found.commits, found.blobs, found.blob_bytes), (9, 3, 6, 3 * 40_500));
+    assert_eq!(last, Some(Progress::Blobs { checked: 6, named: 6 }));
+}
+
+#[tokio::test]
+async fn an_empty_installation_has_no_flaw() {
+    let installation = Installation::start().await;
+    assert_eq!(flaws(&verified(&installation).await), []);
+}
+
+#[tokio::test]
+async fn a_changed_blob_and_one_that_is_missing_are_named() {
+    let installation = Installation::start().await;
+    let [changed, _] = installation.complete_artwork("one").await;
+    let [_, missing] = installation.complete_artwork("two").await;
+    // Of the same length: only the digest tells.
+    let mut other = bytes(40_000).to_vec();
+    other[20_000] ^= 1;
+    installation.connections.blobs.put(&changed, other.into(), "image/png").await.unwrap();
+    installation.connections.blobs.delete(&missing).await.unwrap();
+    let found = verified(&installation).await;
+    let expected = [
+        format!("{changed:?}, named by the event at position 3, was changed: its content has another digest"),
+        format!("{missing:?}, named by the event at position 6, is missing"),
+    ];
+    let mut said: Vec<&str> = found.flaws.iter().map(|flaw| flaw.flaw.as_str()).collect();
+    said.sort_by_key(|flaw| flaw.contains("missing"));
+    assert_eq!(said, expected);
+    assert!(found.flaws.iter().all(|flaw| flaw.place == "blob"));
+}
+
+#[tokio::test]
+async fn a_changed_event_is_named() {
+    let installation = Installation::start().await;
+    installation.complete_artwork("one").await;
+    let edit = "update events set data = jsonb_set(data, '{details,title}', '\"two\"') where position = 1";
+    behind_the_back(&installation, edit).await;
+    let found = verified(&installation).await;
+    let expected = "the event at position 1 was changed: its digest does not fit its content";
+    assert_eq!(flaws(&found), [("log", expected)]);
+}
+
+#[tokio::test]
+async fn an_event_that_names_a_blob_with_another_content_is_named() {
+    let installation = Installation::start().await;
+    let keys = installation.complete_artwork("one").await;
+    let archive = atelier_events::Blob {
+        key: keys[1].clone(),
+        sha256: "0".repeat(64),
+        media_type: "image/jpeg".to_owned(),
+        length: 500,
+    };
+    let export_id = atelier_events::ExportId::new();
+    let completed = atelier_events::export::Completed { export_id, archive, pictures: 1, missing: Vec::new() };
+    let event = atelier_events::Event::Export(atelier_events::ExportEvent::Completed(completed));
+    installation.append(atelier_events::Stream::export(export_id), vec![event]).await;
+    let expected = format!("{:?}, named by the event at position 4, was said before to have another content", keys[1]);
+    assert_eq!(flaws(&verified(&installation).await), [("blob", expected.as_str())]);
+}
+
+#[tokio::test]
+async fn a_read_model_that_lost_an_artwork_or_ran_ahead_is_named() {
+    let installation = Installation::start().await;
+    installation.complete_artwork("one").await;
+    atelier_index::replay(&installation.connections.log, |_| {}).await.unwrap();
+    for (edit, expected) in [
+        ("delete from read.artworks", "it has 0 artworks, the log created 1 up to 3: replay it"),
+        ("update read.checkpoint set position = 9", "it says 9, where the log ends at 3: replay it"),
+    ] {
+        behind_the_back(&installation, edit).await;
+        let found = verified(&installation).await;
+        assert!(flaws(&found).contains(&("read model", expected)), "{:?}", found.flaws);
+    }
+}
