@@ -1,0 +1,48 @@
+# The commands of every day. Everything else is in deploy/local.
+
+BUS ?= postgres
+export BUS ONCE
+# A Rust installed a minute ago is not on the PATH of this shell yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+LOCAL := deploy/local
+SERVICES := postgres $(filter rabbitmq,$(BUS))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint services-up services-down clean-data
+
+help:
+	@echo 'make demo           build, start what is needed and show everything; Ctrl-C ends it'
+	@echo '                    BUS=rabbitmq          daemons as processes of their own over RabbitMQ'
+	@echo '                    ONCE=1                end when all is done; the exit status says whether all went well'
+	@echo '                    PICTURES="a.jpg b/"   import these pictures instead of the shipped ones'
+	@echo 'make test           start private services, run every test, stop them again'
+	@echo 'make lint           formatting, lints, documentation, scripts, licences and advisories'
+	@echo 'make services-up    a private Postgres and RabbitMQ that stay; prints how to reach them'
+	@echo 'make services-down  stop them; their data stays'
+	@echo 'make clean-data     stop them and delete .atelier with all data, pictures and the site'
+
+demo:
+	$(if $(filter postgres rabbitmq,$(BUS)),,$(error BUS is '$(BUS)'; it must be postgres or rabbitmq))
+	@$(LOCAL)/toolchain.sh
+	@$(LOCAL)/with-services.sh run $(SERVICES) -- $(LOCAL)/demo.sh $(PICTURES)
+
+test:
+	@$(LOCAL)/toolchain.sh
+	@$(LOCAL)/with-services.sh test postgres rabbitmq -- $(LOCAL)/test.sh
+
+lint:
+	@$(LOCAL)/lint.sh
+
+services-up:
+	@$(LOCAL)/postgres.sh up
+	@$(LOCAL)/rabbitmq.sh up
+	@echo "export ATELIER__DATABASE__URL=$$($(LOCAL)/postgres.sh url)"
+	@echo "export ATELIER__BUS__URL=$$($(LOCAL)/rabbitmq.sh url)"
+
+services-down:
+	@$(LOCAL)/rabbitmq.sh down
+	@$(LOCAL)/postgres.sh down
+
+clean-data:
+	@$(LOCAL)/clean-data.sh
