@@ -1,11 +1,15 @@
 -- Jobs whose time has come: they become available and are sent to their consumer.
 with due as (
-    select id from jobs
-    where state in ('scheduled', 'retryable') and run_at <= now()
-    order by run_at
-    limit $1
-    for update skip locked
+    delete from scheduled_jobs
+    where ctid = any (array(
+        select s.ctid from scheduled_jobs s where s.run_at <= now() order by s.run_at, s.job limit $1 for update skip locked
+    ))
+    returning job
+), now_available as (
+    update jobs set state = 'available'
+    where id = any (array(select job from due))
+    returning id, consumer, priority, position
+), waiting as (
+    insert into available_jobs (consumer, priority, job) select consumer, priority, id from now_available
 )
-update jobs j set state = 'available'
-from due where j.id = due.id
-returning j.consumer, j.position
+select consumer, position from now_available

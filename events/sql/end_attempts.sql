@@ -1,18 +1,36 @@
--- A row per attempt that ends. Refused (no row comes back) when the fence is stale or the job was cancelled. Rows are
--- locked in the order of their ids, as renew_leases does: the two never wait for each other in a circle.
-with ended as (
-    select j.id, s.state, s.error, s.refund, s.delay_ms
-    from jobs j
-    join unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::bigint[])
-         as s(job, fence, state, error, refund, delay_ms) on j.id = s.job and j.fence = s.fence
-    where j.state = 'running'
-    order by j.id
-    for update of j
+-- A row per attempt that ends. Refused (no row comes back) when the lease is gone: the fence is stale or the job was
+-- cancelled. Leases are locked in the order of their jobs, as by renew_leases: the two never wait for each other in a
+-- circle.
+with asked as (
+    select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::bigint[])
+                  as s(job, fence, state, error, refund, delay_ms)
+), held as materialized (
+    select job, fence from leases where job = any ($1) order by job for update
+), ended as (
+    delete from leases
+    where job = any (array(select h.job from held h join asked a using (job, fence)))
+    returning job, fence, consumer, priority
+), told as materialized (
+    select e.consumer, e.priority, a.* from ended e join asked a using (job, fence)
+), again as (
+    insert into available_jobs (consumer, priority, job)
+    select consumer, priority, job from told where state = 'available'
+), later as (
+    insert into scheduled_jobs (run_at, job)
+    select now() + delay_ms * interval '1 millisecond', job from told where state in ('scheduled', 'retryable')
+), dead as (
+    insert into dead_letters (job, consumer)
+    select job, consumer from told where state = 'discarded'
 )
 update jobs j
-set state = s.state::job_state, error = coalesce(s.error, j.error), attempt = j.attempt - s.refund,
-    run_at = now() + s.delay_ms * interval '1 millisecond', lease_until = null,
-    finished_at = case when s.state in ('completed', 'discarded') then now() end
-from ended s
-where j.id = s.id
+set state = t.state::job_state,
+    error = coalesce(t.error, j.error),
+    failures = case when t.error is null then j.failures else
+        case when jsonb_array_length(j.failures) >= 20 then j.failures - 0 else j.failures end || jsonb_build_object(
+            'attempt', j.attempt, 'worker', j.worker, 'error', t.error, 'at', now()) end,
+    attempt = j.attempt - t.refund,
+    run_at = case when t.state in ('completed', 'discarded') then j.run_at else now() + t.delay_ms * interval '1 millisecond' end,
+    finished_at = case when t.state in ('completed', 'discarded') then now() end
+from told t
+where j.id = any (array(select job from told)) and j.id = t.job
 returning j.id, j.fence

@@ -1,8 +1,33 @@
--- One row per event and consumer that wants it; events enlisted before (the relay died before its checkpoint) stay as they are.
-insert into jobs (consumer, position, stream)
-select s.consumer, e.position, e.stream
-from events e
-join unnest($1::text[], $2::text[]) as s(consumer, type) on s.type = e.type
-where e.position > $3 and e.position <= $4
-order by e.position
-on conflict do nothing
+-- One row per event and consumer that wants it; events enlisted before (the relay died before its checkpoint) stay as
+-- they are. An event may say in its data that its job is `"priority": "bulk"`, or has to wait until `not_before`.
+--
+-- A consumer that coalesces acts on its stream's present state, so one job that has not begun stands for all events of
+-- the stream: a later event of this batch or a job that waits already makes another one needless. Should a worker claim
+-- that job while this runs, it still sees the events here: they were committed before this statement began, and the
+-- claim, which this statement does not see, is committed after.
+with wanted as (
+    select s.consumer, e.position, e.stream,
+           case e.data ->> 'priority' when 'bulk' then 1 else 0 end as priority,
+           greatest((e.data ->> 'not_before')::timestamptz, now()) as run_at
+    from events e
+    join unnest($1::text[], $2::text[], $3::boolean[]) as s(consumer, type, coalesces) on s.type = e.type
+    where e.position > $4 and e.position <= $5
+      and not (s.coalesces and (
+          exists (select from events n
+                  where n.stream = e.stream and n.version > e.version and n.position <= $5 and n.type = e.type)
+          or exists (select from jobs j join available_jobs a on a.consumer = j.consumer and a.priority = j.priority and a.job = j.id
+                     where j.stream = e.stream and j.consumer = s.consumer and j.position <= $4)))
+), enlisted as (
+    insert into jobs (consumer, position, stream, priority, run_at, state)
+    select consumer, position, stream, priority, run_at,
+           case when run_at > now() then 'scheduled' else 'available' end::job_state
+    from wanted
+    order by position
+    on conflict do nothing
+    returning id, consumer, priority, run_at, state
+), later as (
+    insert into scheduled_jobs (run_at, job) select run_at, id from enlisted where state = 'scheduled'
+), waiting as (
+    insert into available_jobs (consumer, priority, job) select consumer, priority, id from enlisted where state = 'available'
+)
+select count(*) from enlisted

@@ -1,13 +1,10 @@
--- Rows are locked in the order of their ids, as end_attempts does: the two never wait for each other in a circle.
-with held as (
-    select j.id
-    from jobs j
-    join unnest($1::bigint[], $2::bigint[]) as l(job, fence) on j.id = l.job and j.fence = l.fence
-    where j.state = 'running'
-    order by j.id
-    for update of j
+-- Rows are locked in the order of their jobs, as by end_attempts: the two never wait for each other in a circle.
+with held as materialized (
+    select job, fence from leases where job = any ($1) order by job for update
 )
-update jobs j
+update leases l
 set lease_until = now() + $3 * interval '1 millisecond'
-from held where j.id = held.id
-returning j.id
+from held h
+join unnest($1::bigint[], $2::bigint[]) as asked(job, fence) using (job, fence)
+where l.job = any ($1) and l.job = h.job
+returning l.job

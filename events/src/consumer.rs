@@ -46,6 +46,18 @@ impl Consumer {
         }
     }
 
+    /// The daemon it runs in, which is also the actor of its events.
+    #[must_use]
+    pub const fn daemon(self) -> &'static str {
+        match self {
+            Self::Generate => "atelier-generate",
+            Self::Thumbnails => "atelier-thumbnails",
+            Self::Exports => "atelier-exports",
+            Self::Sidecars | Self::Index => "atelier-index",
+            Self::Site => "atelier-site",
+        }
+    }
+
     /// How it gets through the log.
     #[must_use]
     pub fn kind(self) -> Kind {
@@ -64,6 +76,16 @@ impl Consumer {
             Self::Exports => &["export.requested"],
             Self::Sidecars | Self::Site => &["variant.rendered"],
             Self::Index => crate::Event::TYPES,
+        }
+    }
+
+    /// Whether one job that has not begun stands for every event of its stream: for what is made of the stream's present
+    /// state, and not of the event.
+    #[must_use]
+    pub fn coalesces(self) -> bool {
+        match self {
+            Self::Sidecars => true,
+            Self::Generate | Self::Thumbnails | Self::Exports | Self::Index | Self::Site => false,
         }
     }
 

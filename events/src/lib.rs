@@ -7,6 +7,7 @@ pub mod connect;
 pub mod consumer;
 pub mod event;
 pub mod export;
+pub mod given_up;
 pub mod id;
 pub mod jobs;
 pub mod keys;
@@ -28,4 +29,6 @@ pub use export::{Export, ExportEvent};
 pub use id::{ArtworkId, ExportId, GenerationId, Position, Stream, VariantId, Version};
 pub use log::{Append, AppendError, Appended, ExpectedVersion, Log};
 pub use site::{Site, SiteEvent};
-pub use variant::{Lineage, Recipe, Relation, Rendition, RenditionKind, Stage, Variant, VariantEvent, VariantState};
+pub use variant::{
+    Lineage, Priority, Recipe, Relation, Rendition, RenditionKind, Stage, Variant, VariantEvent, VariantState,
+};

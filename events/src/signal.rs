@@ -17,13 +17,15 @@ pub enum Channel {
     Log,
     /// Jobs of a consumer have become available.
     Jobs(Consumer),
-    /// Jobs have ended or been cancelled.
+    /// Jobs have ended.
     Settled,
+    /// Jobs have been cancelled: attempts at them are to be stopped.
+    Cancelled,
 }
 
 impl Channel {
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Log, Self::Settled].into_iter().chain(Consumer::ALL.into_iter().map(Self::Jobs))
+        [Self::Log, Self::Settled, Self::Cancelled].into_iter().chain(Consumer::ALL.into_iter().map(Self::Jobs))
     }
 
     fn name(self) -> String {
@@ -31,6 +33,7 @@ impl Channel {
             Self::Log => "atelier_log".to_owned(),
             Self::Jobs(consumer) => format!("atelier_jobs_{consumer}"),
             Self::Settled => "atelier_settled".to_owned(),
+            Self::Cancelled => "atelier_cancelled".to_owned(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::blobs::Blob;
 use crate::id::{ArtworkId, GenerationId, VariantId};
@@ -56,6 +57,36 @@ impl VariantEvent {
     }
 }
 
+/// Whose jobs go first. Follows a variant from step to step; an event that says nothing is interactive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody waits for it.
+    #[default]
+    Interactive,
+    /// Nobody does: whatever is interactive goes first.
+    Bulk,
+}
+
+impl Priority {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The content of `variant.requested`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Requested {
@@ -70,6 +101,12 @@ pub struct Requested {
     /// What it comes from.
     #[serde(default)]
     pub lineage: Vec<Lineage>,
+    /// Whether somebody waits for it.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
+    /// It is not to be begun before this.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub not_before: Option<OffsetDateTime>,
 }
 
 /// What makes a variant; running it again asks for the same thing.
@@ -136,6 +173,9 @@ pub struct Uploaded {
     pub filename: String,
     /// Bytes.
     pub length: u64,
+    /// Whether somebody waits for it.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
 }
 
 /// The content of `variant.started`.
@@ -159,6 +199,9 @@ pub struct Generated {
     /// Cost in millionths of a US dollar, 0 for a built-in provider.
     #[serde(default)]
     pub cost_micros: u64,
+    /// As it was requested.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
 }
 
 /// The content of `variant.rendered`.

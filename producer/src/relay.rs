@@ -5,13 +5,15 @@
 //! ```text
 //!             lease free                    lease renewed every third of its time
 //!  waiting ───────────────▶ leading ──┬──▶ publish: read after checkpoint, enlist, publish, advance (fenced)
-//!     ▲                        │      └──▶ schedule: due and rescued jobs to their consumers
+//!     ▲                        │      ├──▶ schedule: due and rescued jobs to their consumers
+//!     │                        │      └──▶ prune: jobs that ended long ago are forgotten
 //!     └────── lease lost ──────┘
 //! ```
 //!
 //! A leader that is late does no harm. Enlisting twice changes nothing, publishing twice is what consumers expect, and
 //! the checkpoint is moved by the present term alone.
 
+mod prune;
 mod publish;
 mod schedule;
 
@@ -41,6 +43,8 @@ struct Relay {
     lease: Duration,
     poll: Duration,
     batch: usize,
+    /// How long ended jobs are kept, in seconds; none for ever.
+    keep_jobs_s: Option<u32>,
     /// Unique to this run: a process that starts again is another holder.
     holder: String,
 }
@@ -58,6 +62,7 @@ pub async fn run(
         lease: Duration::from_millis(settings.lease_ttl_ms.max(100)),
         poll: Duration::from_millis(settings.poll_interval_ms.max(1)),
         batch: settings.batch.clamp(1, PUBLISH_LIMIT),
+        keep_jobs_s: (settings.keep_jobs_s > 0).then_some(settings.keep_jobs_s),
         holder: Uuid::now_v7().to_string(),
     };
     while !shutdown.is_cancelled() {
@@ -88,7 +93,12 @@ impl Relay {
     async fn lead(&self, term: Term, until: Instant, shutdown: &CancellationToken) {
         tracing::info!(relay.holder = self.holder, "the relay leads");
         let stop = shutdown.child_token();
-        tokio::join!(self.keep(term, until, &stop), publish::run(self, term, &stop), schedule::run(self, &stop));
+        tokio::join!(
+            self.keep(term, until, &stop),
+            publish::run(self, term, &stop),
+            schedule::run(self, &stop),
+            prune::run(self, &stop)
+        );
         tracing::info!(relay.holder = self.holder, "the relay does not lead any more");
     }
 

@@ -84,11 +84,14 @@ pub struct RelaySettings {
     pub batch: usize,
     /// How often the log and the schedule are looked at when nothing hints at them, in milliseconds.
     pub poll_interval_ms: u64,
+    /// How long completed and cancelled jobs are kept, in seconds; 0 keeps them for ever. Dead letters stay until somebody
+    /// requeues or purges them.
+    pub keep_jobs_s: u32,
 }
 
 impl Default for RelaySettings {
     fn default() -> Self {
-        Self { lease_ttl_ms: 3_000, batch: 500, poll_interval_ms: 500 }
+        Self { lease_ttl_ms: 3_000, batch: 500, poll_interval_ms: 500, keep_jobs_s: 604_800 }
     }
 }
 

@@ -1,15 +1,15 @@
 //! The job: a selection of artworks becomes a ZIP in the bucket.
 
-use atelier_events::export::{Completed, ExportEvent, Failed};
+use atelier_events::export::{Completed, ExportEvent};
 use atelier_events::log::Write;
-use atelier_events::{Blobs, Consumer, Event, Log, Recorded};
+use atelier_events::{Blobs, Consumer, Event, Log};
 use atelier_runtime::{Attempt, Job, Outcome};
 
 use crate::pack::{Order, pack};
 use crate::selection::select;
 
 /// Who the log says did it.
-const ACTOR: &str = "atelier-exports";
+const ACTOR: &str = Consumer::Exports.daemon();
 
 /// Packs exports.
 pub struct Exports {
@@ -57,13 +57,5 @@ impl Job for Exports {
             ACTOR,
             Event::Export(ExportEvent::Completed(completed)),
         )]))
-    }
-
-    fn given_up(&self, event: &Recorded, error: &str) -> Vec<Write> {
-        let Ok(Event::Export(ExportEvent::Requested(requested))) = event.event() else {
-            return Vec::new();
-        };
-        let failed = Failed { export_id: requested.export_id, error: error.to_owned() };
-        vec![Write::answer(event, ACTOR, Event::Export(ExportEvent::Failed(failed)))]
     }
 }

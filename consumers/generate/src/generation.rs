@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use atelier_events::log::{Append, Write};
-use atelier_events::variant::{Failed, Generated, Requested, Started};
-use atelier_events::{Artwork, Blobs, Consumer, Event, Log, Recorded, Stage, Stream, VariantEvent, VariantState, keys};
+use atelier_events::variant::{Generated, Requested, Started};
+use atelier_events::{Artwork, Blobs, Consumer, Event, Log, Stream, VariantEvent, VariantState, keys};
 use atelier_runtime::{Attempt, Job, Outcome};
 
 use crate::provider::{ProviderError, Providers};
 
 /// Who the log says did it.
-const ACTOR: &str = "atelier-generate";
+const ACTOR: &str = Consumer::Generate.daemon();
 
 /// Makes the pictures of requested variants.
 pub struct Generation {
@@ -50,8 +50,13 @@ impl Generation {
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let key = keys::original(&artwork.owner, requested.variant_id, keys::extension(made.media_type));
         let original = self.blobs.put(&key, made.bytes, made.media_type).await?;
-        let generated =
-            Generated { variant_id: requested.variant_id, original, elapsed_ms, cost_micros: made.cost_micros };
+        let generated = Generated {
+            variant_id: requested.variant_id,
+            original,
+            elapsed_ms,
+            cost_micros: made.cost_micros,
+            priority: requested.priority,
+        };
         Ok(Outcome::Completed(vec![Write::answer(
             &attempt.event,
             ACTOR,
@@ -68,11 +73,5 @@ impl Job for Generation {
             Event::Variant(VariantEvent::Requested(requested)) => self.make(attempt, &requested).await,
             other => Ok(Outcome::Discarded(format!("{} asks for no picture", other.type_name()))),
         }
-    }
-
-    fn given_up(&self, event: &Recorded, error: &str) -> Vec<Write> {
-        let Ok(Event::Variant(requested)) = event.event() else { return Vec::new() };
-        let failed = Failed { variant_id: requested.variant_id(), stage: Stage::Generate, error: error.to_owned() };
-        vec![Write::answer(event, ACTOR, Event::Variant(VariantEvent::Failed(failed)))]
     }
 }

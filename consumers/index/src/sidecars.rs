@@ -1,8 +1,7 @@
 //! A job: the sidecar of an artwork, written beside its originals whenever a variant is complete.
 
 use atelier_events::blobs::Blobs;
-use atelier_events::log::Write;
-use atelier_events::{Consumer, Log, Recorded, keys};
+use atelier_events::{Consumer, Log, keys};
 use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
 
@@ -45,10 +44,5 @@ impl Job for Sidecars {
             }
             events = since;
         }
-    }
-
-    /// A missing sidecar is the operator's concern, who finds the job discarded; the artwork itself is complete.
-    fn given_up(&self, _event: &Recorded, _error: &str) -> Vec<Write> {
-        Vec::new()
     }
 }

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
+use atelier_events::given_up::given_up;
 use atelier_events::jobs::{Claimed, End, Settlement};
 use futures::FutureExt;
 use tokio::sync::mpsc;
@@ -57,7 +58,7 @@ async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, lost: &Cancellati
     let give_up = |error: String| {
         // What a job says of its error may hold anything, and Postgres takes no NUL in a text.
         let error = error.replace('\0', "\u{fffd}");
-        let writes = worker.job.given_up(&claimed.event, &error);
+        let writes = given_up(J::CONSUMER, &claimed.event, J::CONSUMER.daemon(), &error);
         settled(End::Discarded { error }, writes)
     };
     if !worker.retry.allows(claimed.attempt) {

@@ -37,6 +37,7 @@ impl Daemon {
     /// Adds a consumer that runs jobs.
     pub fn run_job<J: Job>(&mut self, job: J) {
         let (connections, settings, shutdown) = self.shared();
+        let settings = settings.of(J::CONSUMER);
         self.tasks.spawn(async move { run_job(job, &connections, &settings, shutdown).await });
     }
 

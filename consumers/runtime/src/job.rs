@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use atelier_events::bus::{Inbox, Message, Received};
+use atelier_events::bus::{Inbox, Received};
 use atelier_events::jobs::{self, Claimed};
 use atelier_events::log::Write;
 use atelier_events::{Connections, Consumer, Recorded};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Worker, run_attempt};
-use crate::lease::Leases;
+use crate::lease::{Holder, Leases};
 use crate::retry::RetryPolicy;
 use crate::settings::ConsumerSettings;
 use crate::settle;
@@ -30,10 +30,10 @@ pub trait Job: Send + Sync + 'static {
 
     /// One attempt. It may be stopped at any await and run again, here or elsewhere: whatever it does outside the log
     /// must be the same the second time. An error is retried by policy until the attempts run out.
+    ///
+    /// When the job is given up, after the last attempt or because it was discarded, the log says so by
+    /// [`atelier_events::given_up`].
     fn run(&self, attempt: &Attempt) -> impl Future<Output = anyhow::Result<Outcome>> + Send;
-
-    /// What the log says when the job is given up: after the last attempt, or because it was discarded.
-    fn given_up(&self, event: &Recorded, error: &str) -> Vec<Write>;
 }
 
 /// One try at a job.
@@ -70,7 +70,9 @@ pub async fn run_job<J: Job>(
     let leases = Leases::default();
     let (ended, settlements) = mpsc::channel(settle::WAITING_LIMIT);
     let settler = tokio::spawn(settle::run(connections.log.clone(), settlements));
-    let renewer = tokio::spawn(leases.clone().renew(connections.log.pool().clone(), settings.lease_ttl_ms));
+    let name = worker_name();
+    let holder = Holder { name: name.clone(), consumer: J::CONSUMER, concurrency: settings.concurrency };
+    let renewer = tokio::spawn(leases.clone().renew(connections.log.clone(), holder, settings.lease_ttl_ms));
     let handed_back = CancellationToken::new();
     let worker = Arc::new(Worker {
         job,
@@ -84,9 +86,10 @@ pub async fn run_job<J: Job>(
         inbox,
         pool: connections.log.pool().clone(),
         consumer: J::CONSUMER,
-        name: worker_name(),
+        name: name.clone(),
         lease_ms: i64::from(settings.lease_ttl_ms),
         poll_interval: Duration::from_millis(settings.poll_interval_ms),
+        rate_per_minute: settings.rate_per_minute,
         look_at: Instant::now(),
     };
     let slots = Arc::new(Semaphore::new(settings.concurrency));
@@ -119,6 +122,9 @@ pub async fn run_job<J: Job>(
     drop(worker);
     settler.await.context("the settler")?;
     renewer.abort();
+    if let Err(error) = jobs::forget_worker(connections.log.pool(), &name).await {
+        tracing::debug!(error = %error, "could not sign off; the worker counts as gone in a minute");
+    }
     tracing::info!(consumer = %J::CONSUMER, "stopped");
     Ok(())
 }
@@ -145,6 +151,9 @@ fn worker_name() -> String {
 }
 
 /// Where claims come from: messages, and at intervals the table itself.
+///
+/// A message says that there is a job more, and not which to do: the claim takes the first of those that wait, so that
+/// somebody who waits for one picture comes before a thousand that nobody waits for, whatever order messages come in.
 struct Claims {
     inbox: Box<dyn Inbox>,
     pool: sqlx::PgPool,
@@ -152,6 +161,8 @@ struct Claims {
     name: String,
     lease_ms: i64,
     poll_interval: Duration,
+    /// Starts a minute that all daemons of this consumer share; 0 for as many as there are.
+    rate_per_minute: u32,
     /// When to look at the table, however many messages come: at once when the last look took as many as it asked for,
     /// since there may be more.
     look_at: Instant,
@@ -161,22 +172,24 @@ impl Claims {
     /// At most `limit` jobs whose lease is now this worker's; may be none. Shutdown ends the waiting and not the
     /// claiming: what is claimed is run or handed back, and so loses no attempt.
     async fn next(&mut self, limit: usize, shutdown: &CancellationToken) -> Vec<Claimed> {
-        if self.look_at <= Instant::now() {
-            return self.look(limit).await;
+        if self.look_at > Instant::now() {
+            let received = tokio::select! {
+                () = shutdown.cancelled() => return Vec::new(),
+                received = tokio::time::timeout_at(self.look_at, self.inbox.receive(limit)) => received,
+            };
+            if let Ok(Received::Messages(messages)) = received {
+                let claimed = self.claim(messages.len().min(limit)).await;
+                // Unacknowledged messages come again when the connection does; the table is looked at before that.
+                if let Ok(claimed) = claimed {
+                    for message in messages {
+                        message.ack().await;
+                    }
+                    return claimed;
+                }
+                return self.or_none(claimed).await;
+            }
         }
-        let received = tokio::select! {
-            () = shutdown.cancelled() => return Vec::new(),
-            received = tokio::time::timeout_at(self.look_at, self.inbox.receive(limit)) => received,
-        };
-        match received {
-            Ok(Received::Messages(messages)) => self.claim_delivered(messages).await,
-            Ok(Received::Hint) | Err(_) => self.look(limit).await,
-        }
-    }
-
-    async fn look(&mut self, limit: usize) -> Vec<Claimed> {
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let claimed = jobs::claim_available(&self.pool, self.consumer, most, &self.name, self.lease_ms).await;
+        let claimed = self.claim(limit).await;
         let claimed = self.or_none(claimed).await;
         self.look_at = Instant::now();
         if claimed.len() < limit {
@@ -186,18 +199,21 @@ impl Claims {
         claimed
     }
 
-    async fn claim_delivered(&mut self, messages: Vec<Message>) -> Vec<Claimed> {
-        let positions: Vec<_> = messages.iter().map(|message| message.position).collect();
-        let claimed = jobs::claim_delivered(&self.pool, self.consumer, &positions, &self.name, self.lease_ms).await;
-        let reached = claimed.is_ok();
-        let claimed = self.or_none(claimed).await;
-        if reached {
-            for message in messages {
-                message.ack().await;
-            }
+    async fn claim(&mut self, limit: usize) -> sqlx::Result<Vec<Claimed>> {
+        let mut most = i64::try_from(limit).unwrap_or(i64::MAX);
+        if self.rate_per_minute > 0 {
+            most = jobs::take_starts(&self.pool, self.consumer, f64::from(self.rate_per_minute), most).await?;
         }
-        // Unacknowledged messages come again when the connection does; the table is looked at before that.
-        claimed
+        let claimed = if most > 0 {
+            jobs::claim(&self.pool, self.consumer, most, &self.name, self.lease_ms).await?
+        } else {
+            Vec::new()
+        };
+        let left = most - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
+        if self.rate_per_minute > 0 && left > 0 {
+            jobs::return_starts(&self.pool, self.consumer, left).await?;
+        }
+        Ok(claimed)
     }
 
     async fn or_none(&mut self, claimed: sqlx::Result<Vec<Claimed>>) -> Vec<Claimed> {

@@ -18,4 +18,4 @@ pub use daemon::Daemon;
 pub use job::{Attempt, Job, Outcome, run_job};
 pub use projection::{Projection, run_projection};
 pub use retry::RetryPolicy;
-pub use settings::{ConsumerSettings, Settings};
+pub use settings::{ConsumerOverrides, ConsumerSettings, Settings};

@@ -1,5 +1,6 @@
 //! The settings that every consumer has; what only one has is in its own `settings.rs`.
 
+use atelier_events::Consumer;
 use atelier_events::settings::{BusSettings, DatabaseSettings, StoreSettings, TelemetrySettings};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,57 @@ pub struct ConsumerSettings {
     /// How long running attempts may take to finish once the daemon is asked to stop, in milliseconds; those that do
     /// not are handed back.
     pub grace_ms: u64,
+    /// Attempts that may begin in a minute, over all daemons of a consumer; 0 for no limit.
+    pub rate_per_minute: u32,
+    /// What is different for generate.
+    pub generate: ConsumerOverrides,
+    /// What is different for thumbnails.
+    pub thumbnails: ConsumerOverrides,
+    /// What is different for exports.
+    pub exports: ConsumerOverrides,
+    /// What is different for sidecars.
+    pub sidecars: ConsumerOverrides,
+}
+
+/// Section `consumer.<name>`: settings of `consumer` that are different for one of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsumerOverrides {
+    /// Instead of `consumer.concurrency`.
+    pub concurrency: Option<usize>,
+    /// Instead of `consumer.max_attempts`.
+    pub max_attempts: Option<i32>,
+    /// Instead of `consumer.attempt_timeout_ms`.
+    pub attempt_timeout_ms: Option<u64>,
+    /// Instead of `consumer.backoff_initial_ms`.
+    pub backoff_initial_ms: Option<u64>,
+    /// Instead of `consumer.backoff_max_ms`.
+    pub backoff_max_ms: Option<u64>,
+    /// Instead of `consumer.rate_per_minute`.
+    pub rate_per_minute: Option<u32>,
+}
+
+impl ConsumerSettings {
+    /// What holds for one consumer.
+    #[must_use]
+    pub fn of(&self, consumer: Consumer) -> Self {
+        let own = match consumer {
+            Consumer::Generate => &self.generate,
+            Consumer::Thumbnails => &self.thumbnails,
+            Consumer::Exports => &self.exports,
+            Consumer::Sidecars => &self.sidecars,
+            Consumer::Index | Consumer::Site => return self.clone(),
+        };
+        Self {
+            concurrency: own.concurrency.unwrap_or(self.concurrency),
+            max_attempts: own.max_attempts.unwrap_or(self.max_attempts),
+            attempt_timeout_ms: own.attempt_timeout_ms.unwrap_or(self.attempt_timeout_ms),
+            backoff_initial_ms: own.backoff_initial_ms.unwrap_or(self.backoff_initial_ms),
+            backoff_max_ms: own.backoff_max_ms.unwrap_or(self.backoff_max_ms),
+            rate_per_minute: own.rate_per_minute.unwrap_or(self.rate_per_minute),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for ConsumerSettings {
@@ -54,6 +106,11 @@ impl Default for ConsumerSettings {
             backoff_initial_ms: 1_000,
             backoff_max_ms: 600_000,
             grace_ms: 25_000,
+            rate_per_minute: 0,
+            generate: ConsumerOverrides::default(),
+            thumbnails: ConsumerOverrides::default(),
+            exports: ConsumerOverrides::default(),
+            sidecars: ConsumerOverrides::default(),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 use atelier_events::log::Write;
-use atelier_events::variant::{Failed, Rendered};
+use atelier_events::variant::Rendered;
 use atelier_events::{
-    Artwork, Blob, BlobError, Blobs, Consumer, Event, Log, Recorded, Rendition, Stage, VariantEvent, VariantState, keys,
+    Artwork, Blob, BlobError, Blobs, Consumer, Event, Log, Recorded, Rendition, VariantEvent, VariantState, keys,
 };
 use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::refused::Refused;
 
 /// Who the log says did it.
-const ACTOR: &str = "atelier-thumbnails";
+const ACTOR: &str = Consumer::Thumbnails.daemon();
 /// Renditions of one variant that are put at the same time.
 const PUTS: usize = 4;
 
@@ -119,13 +119,5 @@ impl Job for Renditions {
             }
         };
         self.render(&attempt.event, &event, original).await
-    }
-
-    fn given_up(&self, event: &Recorded, error: &str) -> Vec<Write> {
-        let Ok(Event::Variant(cause)) = event.event() else {
-            return Vec::new();
-        };
-        let failed = Failed { variant_id: cause.variant_id(), stage: Stage::Renditions, error: error.to_owned() };
-        vec![Write::answer(event, ACTOR, Event::Variant(VariantEvent::Failed(failed)))]
     }
 }

@@ -142,6 +142,8 @@ fn awkward_events(artwork_id: ArtworkId) -> Vec<Event> {
             }),
         },
         lineage: Vec::new(),
+        priority: atelier_events::Priority::Bulk,
+        not_before: Some(time::macros::datetime!(2026-11-21 20:00:00.5 +2)),
     })));
     events
 }

@@ -1,6 +1,8 @@
 //! Jobs: one row each, one worker at a time, and an end that counts once.
 
 mod claims;
+mod explained;
+mod orders;
 mod settlements;
 mod time;
 
@@ -25,7 +27,7 @@ pub(super) async fn with_jobs(count: usize) -> anyhow::Result<Database> {
 
 /// Takes what there is, at most so many.
 pub(super) async fn claim(database: &Database, limit: i64, lease_ms: i64) -> anyhow::Result<Vec<Claimed>> {
-    Ok(jobs::claim_available(&database.pool, Consumer::Thumbnails, limit, "worker", lease_ms).await?)
+    Ok(jobs::claim(&database.pool, Consumer::Thumbnails, limit, "worker", lease_ms).await?)
 }
 
 pub(super) async fn claim_one(database: &Database) -> anyhow::Result<Claimed> {

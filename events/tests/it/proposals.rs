@@ -2,10 +2,12 @@
 
 use atelier_events::artwork::{Created, Details, default_category};
 use atelier_events::log::Write;
-use atelier_events::variant::Uploaded;
+use atelier_events::variant::{Rendered, Requested, Uploaded};
 use atelier_events::{
-    Append, ArtworkEvent, ArtworkId, Context, Event, ExpectedVersion, NewEvent, Stream, VariantEvent, VariantId,
+    Append, ArtworkEvent, ArtworkId, Blob, Context, Event, ExpectedVersion, GenerationId, NewEvent, Priority, Recipe,
+    Stream, VariantEvent, VariantId,
 };
+use time::OffsetDateTime;
 
 pub(crate) fn created(artwork_id: ArtworkId, title: &str) -> Event {
     Event::Artwork(ArtworkEvent::Created(Created {
@@ -28,12 +30,59 @@ pub(crate) fn created(artwork_id: ArtworkId, title: &str) -> Event {
 }
 
 pub(crate) fn uploaded(artwork_id: ArtworkId) -> Event {
+    uploaded_with(artwork_id, Priority::Interactive)
+}
+
+pub(crate) fn uploaded_with(artwork_id: ArtworkId, priority: Priority) -> Event {
     Event::Variant(VariantEvent::Uploaded(Uploaded {
         artwork_id,
         variant_id: VariantId::new(),
         upload_key: "uploads/1/sea.png".to_owned(),
         filename: "sea.png".to_owned(),
         length: 70_000,
+        priority,
+    }))
+}
+
+/// A variant to be generated, not before some time, and its artwork.
+pub(crate) fn requested(not_before: Option<OffsetDateTime>) -> (ArtworkId, Event) {
+    let artwork_id = ArtworkId::new();
+    let recipe = Recipe {
+        provider: "sketch".to_owned(),
+        prompt: "the sea".to_owned(),
+        seed: 1,
+        width: 64,
+        height: 64,
+        params: serde_json::Value::Null,
+    };
+    let requested = Requested {
+        artwork_id,
+        variant_id: VariantId::new(),
+        generation_id: GenerationId::new(),
+        recipe,
+        lineage: Vec::new(),
+        priority: Priority::Interactive,
+        not_before,
+    };
+    (artwork_id, Event::Variant(VariantEvent::Requested(requested)))
+}
+
+/// A variant whose renditions are there.
+pub(crate) fn rendered() -> Event {
+    let original = Blob {
+        key: "originals/1.png".to_owned(),
+        sha256: "0".repeat(64),
+        media_type: "image/png".to_owned(),
+        length: 1,
+    };
+    Event::Variant(VariantEvent::Rendered(Rendered {
+        variant_id: VariantId::new(),
+        original,
+        width: 1,
+        height: 1,
+        renditions: Vec::new(),
+        palette: Vec::new(),
+        placeholder: String::new(),
     }))
 }
 

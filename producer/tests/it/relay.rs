@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::studio::Studio;
 
 fn settings() -> RelaySettings {
-    RelaySettings { lease_ttl_ms: 600, batch: 7, poll_interval_ms: 50 }
+    RelaySettings { lease_ttl_ms: 600, batch: 7, poll_interval_ms: 50, ..RelaySettings::default() }
 }
 
 fn start(studio: &Studio, bus: &Arc<dyn Bus>) -> (JoinHandle<anyhow::Result<()>>, CancellationToken) {
@@ -132,7 +132,7 @@ async fn jobs_that_come_due_or_lose_their_worker_are_available_again() -> anyhow
     let pool = studio.log.pool();
     studio.post("/v1/generations", &json!({ "prompt": "x", "count": 2 })).await?;
     jobs::enlist(pool, Position(0), Position(4)).await?;
-    let claimed = jobs::claim_available(pool, Consumer::Generate, 2, "worker", 1).await?;
+    let claimed = jobs::claim(pool, Consumer::Generate, 2, "worker", 1).await?;
     let end = jobs::End::Retryable { error: "no paint".to_owned(), delay_ms: 100 };
     let settlement = jobs::Settlement { job: claimed[0].job, fence: claimed[0].fence, end, writes: Vec::new() };
     jobs::settle(pool, &[settlement]).await?;

@@ -2,9 +2,10 @@
 
 use atelier_events::blobs::sha256;
 use atelier_events::export::{ExportEvent, Missing, Selection};
-use atelier_events::{ArtworkId, Blob, Event, VariantId, keys};
+use atelier_events::given_up::given_up;
+use atelier_events::{ArtworkId, Blob, Consumer, Event, VariantId, keys};
 use atelier_exports::ManifestEntry;
-use atelier_runtime::{Job, Outcome};
+use atelier_runtime::Outcome;
 use bytes::Bytes;
 use tokio::process::Command;
 
@@ -177,7 +178,7 @@ async fn an_export_of_nothing_is_refused_with_its_reason_and_leaves_no_zip() -> 
         let event = story.request(selection).await?;
         let Outcome::Discarded(error) = story.run(&event).await? else { anyhow::bail!("it was not discarded") };
         let Event::Export(ExportEvent::Requested(requested)) = event.event()? else { anyhow::bail!("{event:?}") };
-        let writes = story.job().given_up(&event, &error);
+        let writes = given_up(Consumer::Exports, &event, "atelier-exports", &error);
         let failed = &writes[0].events[0].event;
         anyhow::ensure!(
             matches!(failed, Event::Export(ExportEvent::Failed(failed)) if failed.error == error && failed.export_id == requested.export_id),

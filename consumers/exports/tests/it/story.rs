@@ -57,6 +57,8 @@ impl Story {
             generation_id: GenerationId::new(),
             recipe: recipe(),
             lineage: Vec::<Lineage>::new(),
+            priority: atelier_events::Priority::default(),
+            not_before: None,
         };
         let events =
             vec![Event::Artwork(ArtworkEvent::Created(created)), Event::Variant(VariantEvent::Requested(requested))];

@@ -97,6 +97,7 @@ pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
         upload_key,
         filename,
         length: 7,
+        priority: atelier_events::Priority::default(),
     }))
 }
 
@@ -108,6 +109,8 @@ pub(crate) fn requested(artwork_id: ArtworkId, variant_id: VariantId, recipe: Re
         generation_id,
         recipe,
         lineage,
+        priority: atelier_events::Priority::default(),
+        not_before: None,
     }))
 }
 
@@ -127,6 +130,7 @@ pub(crate) fn generated(variant_id: VariantId) -> Event {
         original,
         elapsed_ms: 12,
         cost_micros: 34,
+        priority: atelier_events::Priority::default(),
     }))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atelier_e2e::Database;
+use atelier_events::jobs::{self, Filter};
 use atelier_events::signal::Signals;
 use atelier_events::{Consumer, Log};
 use atelier_runtime::{ConsumerSettings, Outcome};
@@ -126,10 +127,8 @@ async fn jobs_from_before_the_first_start_are_run(stage: &Stage) -> anyhow::Resu
 
 async fn a_job_that_was_cancelled_does_not_run_when_its_message_comes(stage: &Stage) -> anyhow::Result<()> {
     let events = stage.enlist(2).await?;
-    sqlx::query("update jobs set state = 'cancelled', finished_at = now() where position = $1")
-        .bind(events[0].position)
-        .execute(stage.database_pool())
-        .await?;
+    let filter = Filter { position: Some(events[0].position), ..Filter::default() };
+    jobs::cancel(&stage.connections.log, &filter, "ada").await?;
     let (job, begun) = scripted(|_| async { Ok(Outcome::Completed(Vec::new())) });
     let running = stage.start(job, Stage::settings());
     stage.bus().publish(&events).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use atelier_e2e::until;
 use atelier_events::Consumer;
-use atelier_events::jobs::{self, End, Settlement};
+use atelier_events::jobs::{self, End, Filter, Settlement};
 use atelier_runtime::ConsumerSettings;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ over_both_buses! {
     a_worker_that_vanishes_is_replaced_and_its_late_result_is_void,
     a_job_whose_last_worker_vanished_is_given_up_with_its_event,
     a_long_attempt_keeps_its_lease_and_runs_once,
-    an_attempt_whose_job_was_cancelled_is_stopped,
+    an_attempt_whose_job_was_cancelled_is_stopped_at_once,
     a_worker_that_takes_over_from_itself_stops_its_earlier_attempt_and_keeps_the_new_lease,
 }
 
@@ -30,7 +30,7 @@ impl Drop for Dropped {
 }
 
 async fn claim_and_vanish(stage: &Stage) -> anyhow::Result<jobs::Claimed> {
-    let claimed = jobs::claim_available(stage.database_pool(), Consumer::Thumbnails, 1, "vanished", 1).await?.pop();
+    let claimed = jobs::claim(stage.database_pool(), Consumer::Thumbnails, 1, "vanished", 1).await?.pop();
     claimed.ok_or_else(|| anyhow::anyhow!("no job is available"))
 }
 
@@ -66,7 +66,7 @@ async fn a_job_whose_last_worker_vanished_is_given_up_with_its_event(stage: &Sta
 }
 
 async fn lease_until(stage: &Stage) -> anyhow::Result<OffsetDateTime> {
-    let lease = sqlx::query_scalar("select lease_until from jobs where state = 'running'");
+    let lease = sqlx::query_scalar("select lease_until from leases");
     Ok(lease.fetch_one(stage.database_pool()).await?)
 }
 
@@ -93,7 +93,7 @@ async fn a_long_attempt_keeps_its_lease_and_runs_once(stage: &Stage) -> anyhow::
     running.stop().await
 }
 
-async fn an_attempt_whose_job_was_cancelled_is_stopped(stage: &Stage) -> anyhow::Result<()> {
+async fn an_attempt_whose_job_was_cancelled_is_stopped_at_once(stage: &Stage) -> anyhow::Result<()> {
     let stopped = Arc::new(Semaphore::new(0));
     let (seen, dropped) = (Arc::clone(&stopped), Arc::clone(&stopped));
     let (job, begun) = scripted(move |attempt| {
@@ -104,16 +104,14 @@ async fn an_attempt_whose_job_was_cancelled_is_stopped(stage: &Stage) -> anyhow:
             Ok(done(&attempt))
         }
     });
-    let running = stage.start(job, ConsumerSettings { lease_ttl_ms: 300, ..Stage::settings() });
+    let running = stage.start(job, ConsumerSettings { lease_ttl_ms: 600_000, ..Stage::settings() });
     let events = stage.publish(1).await?;
     begun.until(1).await?;
-    sqlx::query("update jobs set state = 'cancelled', lease_until = null, finished_at = now()")
-        .execute(stage.database_pool())
-        .await?;
+    jobs::cancel(&stage.connections.log, &Filter::default(), "ada").await?;
     tokio::time::timeout(atelier_e2e::PATIENCE, seen.acquire()).await??.forget();
     running.stop().await?;
     assert_eq!(stage.job(&events[0]).await?.state, "cancelled");
-    assert!(stage.outcome(&events[0]).await?.is_empty());
+    assert_eq!(stage.outcome(&events[0]).await?, ["variant.failed"], "the owner is told, once");
     Ok(())
 }
 
@@ -134,7 +132,7 @@ async fn a_worker_that_takes_over_from_itself_stops_its_earlier_attempt_and_keep
     let running = stage.start(job, ConsumerSettings { lease_ttl_ms: 2_100, ..Stage::settings() });
     let events = stage.publish(1).await?;
     begun.until(1).await?;
-    sqlx::query("update jobs set lease_until = now() - interval '1 second'").execute(stage.database_pool()).await?;
+    sqlx::query("update leases set lease_until = now() - interval '1 second'").execute(stage.database_pool()).await?;
     begun.until(2).await?;
     tokio::time::timeout(atelier_e2e::PATIENCE, seen.acquire()).await??.forget();
     let renewed = lease_until(stage).await?;

@@ -55,10 +55,6 @@ impl Job for Scripted {
         self.begun.0.lock().unwrap_or_else(PoisonError::into_inner).push(began);
         (self.script)(attempt.clone()).await
     }
-
-    fn given_up(&self, event: &Recorded, error: &str) -> Vec<Write> {
-        vec![told(event, error)]
-    }
 }
 
 /// An event on the job's stream that says this.

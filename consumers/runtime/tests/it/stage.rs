@@ -102,6 +102,7 @@ impl Stage {
             backoff_initial_ms: 5,
             backoff_max_ms: 20,
             grace_ms: 300_000,
+            ..ConsumerSettings::default()
         }
     }
 
@@ -123,6 +124,7 @@ impl Stage {
                 upload_key: "uploads/1/sea.png".to_owned(),
                 filename: "sea.png".to_owned(),
                 length: 70_000,
+                priority: atelier_events::Priority::default(),
             }));
             let write = Write {
                 stream: Stream::artwork(artwork_id),

@@ -2,11 +2,14 @@ use std::collections::BTreeSet;
 
 use atelier_e2e::Database;
 use atelier_events::jobs::{self, End, Filter};
-use atelier_events::{Consumer, Position};
+use atelier_events::variant::Priority;
+use atelier_events::{ArtworkId, Consumer, ExpectedVersion, Position, Stream};
 use futures::future::try_join_all;
+use time::{Duration, OffsetDateTime};
 
 use super::{LONG, all, claim, claim_one, settlement, with_jobs};
 use crate::bus::{positions, uploads};
+use crate::proposals::{append, created, rendered, requested, uploaded_with};
 
 #[tokio::test]
 async fn enlisting_twice_makes_one_row_and_leaves_a_job_that_has_moved_on() -> anyhow::Result<()> {
@@ -32,18 +35,13 @@ async fn only_the_consumers_of_its_type_get_a_job_for_an_event() -> anyhow::Resu
     Ok(())
 }
 
-/// Eight workers take three at a time, polling or as if told by messages, until nothing is left.
-async fn race(database: &Database, delivered: &[Position]) -> anyhow::Result<Vec<i64>> {
+/// Eight workers take three at a time until nothing is left.
+async fn race(database: &Database) -> anyhow::Result<Vec<i64>> {
     let workers = (0..8).map(|worker| async move {
         let mut mine = Vec::new();
         loop {
             let name = format!("worker {worker}");
-            let pool = &database.pool;
-            let claimed = match worker % 2 {
-                0 => jobs::claim_available(pool, Consumer::Thumbnails, 3, &name, LONG).await?,
-                _ if delivered.is_empty() => jobs::claim_available(pool, Consumer::Thumbnails, 3, &name, LONG).await?,
-                _ => jobs::claim_delivered(pool, Consumer::Thumbnails, delivered, &name, LONG).await?,
-            };
+            let claimed = jobs::claim(&database.pool, Consumer::Thumbnails, 3, &name, LONG).await?;
             if claimed.is_empty() {
                 return anyhow::Ok(mine);
             }
@@ -58,40 +56,113 @@ async fn race(database: &Database, delivered: &[Position]) -> anyhow::Result<Vec
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_claim_at_once_get_each_job_once() -> anyhow::Result<()> {
     let database = with_jobs(60).await?;
-    let claimed = race(&database, &[]).await?;
+    let claimed = race(&database).await?;
     assert_eq!(claimed.len(), 60);
     assert_eq!(claimed.iter().collect::<BTreeSet<_>>().len(), 60, "{claimed:?}");
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_is_delivered_and_polled_at_once_is_claimed_once() -> anyhow::Result<()> {
-    let database = with_jobs(60).await?;
-    let jobs = all(&database).await?;
-    let delivered: Vec<Position> = jobs.iter().map(|job| job.position).collect();
-    let claimed = race(&database, &delivered).await?;
-    assert_eq!(claimed.iter().collect::<BTreeSet<_>>().len(), claimed.len(), "{claimed:?}");
-    assert_eq!(claimed.len(), 60);
-    Ok(())
-}
-
 #[tokio::test]
-async fn a_claim_by_message_takes_only_what_is_there_to_be_done() -> anyhow::Result<()> {
+async fn only_what_is_there_to_be_done_is_claimed() -> anyhow::Result<()> {
     let database = with_jobs(5).await?;
-    let told: Vec<Position> = all(&database).await?.iter().map(|job| job.position).collect();
     let claimed = claim(&database, 4, LONG).await?;
     let later = End::Retryable { error: "not yet".to_owned(), delay_ms: LONG };
     let ends = [settlement(&claimed[0], End::Completed), settlement(&claimed[1], later)];
     jobs::settle(&database.pool, &ends).await?;
-    sqlx::query("update jobs set state = 'cancelled', lease_until = null, finished_at = now() where id = $1")
-        .bind(claimed[2].job)
-        .execute(&database.pool)
-        .await?;
+    let third = Filter { ids: Some(vec![claimed[2].job]), ..Filter::default() };
+    jobs::cancel(&database.log(), &third, "ada").await?;
 
     // Completed, not due, cancelled and running: none of them is there to be done.
-    let again = jobs::claim_delivered(&database.pool, Consumer::Thumbnails, &told, "other", LONG).await?;
-    let again: Vec<Position> = again.iter().map(|claimed| claimed.event.position).collect();
-    assert_eq!(again, told[4..]);
+    let again: Vec<i64> = claim(&database, 10, LONG).await?.iter().map(|claimed| claimed.job).collect();
+    let last = all(&database).await?[4].id;
+    assert_eq!(again, [last]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_somebody_waits_for_comes_before_the_bulk_that_came_first() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let log = database.log();
+    for (title, priority) in [("first", Priority::Bulk), ("second", Priority::Bulk), ("third", Priority::Interactive)] {
+        let artwork = ArtworkId::new();
+        let events = vec![created(artwork, title), uploaded_with(artwork, priority)];
+        log.append(append(&Stream::artwork(artwork), ExpectedVersion::NoStream, events)).await?;
+    }
+    jobs::enlist(&database.pool, Position(0), Position(6)).await?;
+    let claimed = claim(&database, 2, LONG).await?;
+    let order: Vec<Position> = claimed.iter().map(|claimed| claimed.event.position).collect();
+    assert_eq!(order, [Position(6), Position(2)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_is_to_begin_later_waits_for_its_time() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let now = OffsetDateTime::now_utc();
+    let requests = [None, Some(now - Duration::hours(1)), Some(now + Duration::hours(1))].map(requested);
+    for (artwork, event) in requests {
+        let events = vec![created(artwork, "The sea"), event];
+        database.log().append(append(&Stream::artwork(artwork), ExpectedVersion::NoStream, events)).await?;
+    }
+    jobs::enlist(&database.pool, Position(0), Position(6)).await?;
+    let states: Vec<_> = all(&database).await?.into_iter().map(|job| (job.position, job.state)).collect();
+    let expected = [(Position(2), "available"), (Position(4), "available"), (Position(6), "scheduled")];
+    assert_eq!(states, expected.map(|(position, state)| (position, state.to_owned())));
+    assert_eq!(jobs::claim(&database.pool, Consumer::Generate, 10, "worker", LONG).await?.len(), 2);
+    sqlx::raw_sql(
+        "update jobs set run_at = run_at - interval '2 hours'; update scheduled_jobs set run_at = run_at - interval '2 hours'",
+    )
+    .execute(&database.pool)
+    .await?;
+    assert_eq!(jobs::due(&database.pool).await?.len(), 1);
+    assert_eq!(jobs::claim(&database.pool, Consumer::Generate, 10, "worker", LONG).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_has_not_begun_stands_for_every_event_of_its_stream_where_the_consumer_coalesces()
+-> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let (artwork, log) = (ArtworkId::new(), database.log());
+    let stream = Stream::artwork(artwork);
+    let sidecars = || async {
+        let filter = Filter { consumer: Some("sidecars".to_owned()), ..Filter::default() };
+        let jobs = jobs::list(&database.pool, &filter, 10).await?;
+        anyhow::Ok(jobs.into_iter().map(|job| job.position.0).rev().collect::<Vec<_>>())
+    };
+    let events = vec![created(artwork, "The sea"), rendered(), rendered()];
+    log.append(append(&stream, ExpectedVersion::NoStream, events)).await?;
+    jobs::enlist(&database.pool, Position(0), Position(3)).await?;
+    assert_eq!(sidecars().await?, [3], "one job for a batch");
+    log.append(append(&stream, ExpectedVersion::Any, vec![rendered()])).await?;
+    jobs::enlist(&database.pool, Position(3), Position(4)).await?;
+    assert_eq!(sidecars().await?, [3], "the job that waits sees the new event");
+    jobs::claim(&database.pool, Consumer::Sidecars, 1, "worker", LONG).await?;
+    log.append(append(&stream, ExpectedVersion::Any, vec![rendered()])).await?;
+    jobs::enlist(&database.pool, Position(4), Position(5)).await?;
+    assert_eq!(sidecars().await?, [3, 5], "one that runs may have read the stream already");
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_daemons_of_a_consumer_share_its_rate() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let (pool, consumer) = (&database.pool, Consumer::Generate);
+    let spent = async |seconds: i64, per_minute: f64, wanted: i64| {
+        sqlx::query("update rates set refilled_at = refilled_at - $1 * interval '1 second'")
+            .bind(seconds)
+            .execute(pool)
+            .await?;
+        jobs::take_starts(pool, consumer, per_minute, wanted).await
+    };
+    assert_eq!(spent(0, 6.0, 10).await?, 0, "the first asks for the bucket");
+    assert_eq!(spent(0, 6.0, 10).await?, 1, "it begins with one");
+    assert_eq!(spent(3, 6.0, 10).await?, 0);
+    assert_eq!(spent(8, 6.0, 10).await?, 1, "six a minute are one in ten seconds");
+    assert_eq!(spent(3_600, 6.0, 10).await?, 1, "an hour of rest saves nothing up");
+    assert_eq!(spent(3_600, 600.0, 100).await?, 10, "a second's worth at a time");
+    jobs::return_starts(pool, consumer, 4).await?;
+    assert_eq!(spent(0, 600.0, 100).await?, 4, "what found no job is given back");
     Ok(())
 }
 
@@ -115,6 +186,7 @@ async fn every_claim_raises_attempt_and_fence() -> anyhow::Result<()> {
         assert_eq!((claimed.attempt, claimed.fence), (number, i64::from(number)));
         let again = End::Retryable { error: format!("error {number}"), delay_ms: 0 };
         jobs::settle(&database.pool, &[settlement(&claimed, again)]).await?;
+        jobs::due(&database.pool).await?;
         let told = (number > 1).then(|| format!("error {}", number - 1));
         assert_eq!(claimed.error, told, "what went wrong last time");
     }

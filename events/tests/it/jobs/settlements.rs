@@ -102,6 +102,7 @@ async fn giving_a_job_back_or_putting_it_off_costs_no_attempt_and_an_error_does(
         assert_eq!(jobs::settle(&database.pool, &[settlement(&claimed, end)]).await?.len(), 1);
         let job = all(&database).await?.remove(0);
         assert_eq!((job.state.as_str(), job.attempt), (state, attempt));
+        jobs::due(&database.pool).await?;
         assert_eq!(job.finished_at.is_some(), state == "discarded");
     }
     let job = all(&database).await?.remove(0);
@@ -129,7 +130,7 @@ async fn a_renewal_and_a_settlement_of_the_same_jobs_do_not_lock_each_other_out(
     claimed.sort_by_key(|claimed| claimed.job);
     for first in [0, 1] {
         let mut row = database.pool.begin().await?;
-        let lock = sqlx::query("select from jobs where id = $1 for update").bind(claimed[first].job);
+        let lock = sqlx::query("select from leases where job = $1 for update").bind(claimed[first].job);
         lock.execute(&mut *row).await?;
         let (renewed_first, settled_first) = (&claimed[first], &claimed[1 - first]);
         let leases = [renewed_first, settled_first].map(|claimed| (claimed.job, claimed.fence));
@@ -147,6 +148,7 @@ async fn a_renewal_and_a_settlement_of_the_same_jobs_do_not_lock_each_other_out(
         row.commit().await?;
         renewal.await??;
         assert_eq!(settlement.await??.len(), 2);
+        jobs::due(&database.pool).await?;
         claimed = claim(&database, 2, LONG).await?;
         claimed.sort_by_key(|claimed| claimed.job);
     }

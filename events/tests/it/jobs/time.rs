@@ -1,6 +1,6 @@
 use atelier_e2e::until;
 use atelier_events::Consumer;
-use atelier_events::jobs::{self, End};
+use atelier_events::jobs::{self, End, Filter};
 
 use super::{LONG, all, claim, claim_one, settlement, with_jobs};
 use crate::eventually::eventually;
@@ -31,14 +31,6 @@ async fn a_job_is_due_when_its_time_has_come_and_not_before() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn a_job_whose_time_has_come_is_claimed_even_if_nobody_schedules() -> anyhow::Result<()> {
-    let database = with_jobs(1).await?;
-    let claimed = claim_one(&database).await?;
-    jobs::settle(&database.pool, &[settlement(&claimed, End::Snoozed { delay_ms: 20 })]).await?;
-    until("the job is claimed", || async { Ok(!claim(&database, 1, LONG).await?.is_empty()) }).await
-}
-
-#[tokio::test]
 async fn a_job_is_rescued_when_its_lease_has_ended_and_not_before() -> anyhow::Result<()> {
     let database = with_jobs(2).await?;
     let short = claim(&database, 1, 1).await?;
@@ -63,10 +55,8 @@ async fn a_lease_that_is_renewed_does_not_end_and_one_that_is_lost_is_not_renewe
     let database = with_jobs(3).await?;
     let claimed = claim(&database, 3, 1).await?;
     let [cancelled, stale, held] = claimed.as_slice() else { anyhow::bail!("three jobs, {} claimed", claimed.len()) };
-    sqlx::query("update jobs set state = 'cancelled', lease_until = null, finished_at = now() where id = $1")
-        .bind(cancelled.job)
-        .execute(&database.pool)
-        .await?;
+    let filter = Filter { ids: Some(vec![cancelled.job]), ..Filter::default() };
+    jobs::cancel(&database.log(), &filter, "ada").await?;
     let leases = [(cancelled.job, cancelled.fence), (stale.job, stale.fence - 1), (held.job, held.fence)];
     assert_eq!(jobs::renew(&database.pool, &leases, LONG).await?, [held.job]);
     until("the job whose lease was not renewed is rescued", || async {
@@ -76,5 +66,30 @@ async fn a_lease_that_is_renewed_does_not_end_and_one_that_is_lost_is_not_renewe
     let states: Vec<_> = all(&database).await?.into_iter().map(|job| (job.id, job.state)).collect();
     assert!(states.contains(&(held.job, "running".to_owned())), "{states:?}");
     assert!(states.contains(&(stale.job, "available".to_owned())), "{states:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn jobs_that_ended_long_ago_are_forgotten_and_dead_letters_are_not() -> anyhow::Result<()> {
+    let database = with_jobs(5).await?;
+    let claimed = claim(&database, 4, LONG).await?;
+    let discarded = End::Discarded { error: "not an image".to_owned() };
+    let ends = [End::Completed, discarded, End::Completed, End::Released];
+    let ends: Vec<_> = claimed.iter().zip(ends).map(|(claimed, end)| settlement(claimed, end)).collect();
+    jobs::settle(&database.pool, &ends).await?;
+    let long_ago =
+        "update jobs set created_at = created_at - interval '8 days', finished_at = finished_at - interval '8 days'
+                    where id <> $1";
+    sqlx::query(long_ago).bind(claimed[2].job).execute(&database.pool).await?;
+
+    let week = 7 * 24 * 3_600;
+    let (mut after, mut gone) = (Some(0), 0);
+    while let Some(id) = after {
+        let (next, pruned) = jobs::prune(&database.pool, week, 2, id).await?;
+        (after, gone) = (next, gone + pruned);
+    }
+    assert_eq!(gone, 1);
+    let states: Vec<_> = all(&database).await?.into_iter().map(|job| job.state).collect();
+    assert_eq!(states, ["discarded", "completed", "available", "available"]);
     Ok(())
 }

@@ -1,0 +1,1 @@
+select paused_by, paused_at from pauses where consumer = $1

@@ -1,0 +1,1 @@
+delete from pauses where consumer = $1

@@ -1,0 +1,1 @@
+update rates set tokens = tokens + $2 where consumer = $1
