@@ -2,6 +2,7 @@
 
 mod answers;
 mod artworks;
+mod consumers;
 mod events_feed;
 mod exports;
 mod generations;
@@ -70,7 +71,15 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(generations::read::read_generation))
         .routes(routes!(exports::create_export))
         .routes(routes!(exports::read_export))
+        .routes(routes!(generations::cancel::cancel_generation))
         .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::explain::explain_job))
+        .routes(routes!(jobs::orders::cancel_jobs))
+        .routes(routes!(jobs::orders::requeue_jobs))
+        .routes(routes!(jobs::orders::purge_jobs))
+        .routes(routes!(consumers::list_consumers))
+        .routes(routes!(consumers::pause_consumer))
+        .routes(routes!(consumers::resume_consumer))
         .routes(routes!(events_feed::follow_events))
         .routes(routes!(health::read_metrics))
         .routes(routes!(describe))

@@ -12,7 +12,10 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub(crate) use body::{Asked, Command};
-pub(crate) use checks::{check_date, check_line, check_tags, check_text, check_url, tidy_tags};
+pub(crate) use checks::{
+    check_date, check_line, check_priority, check_tags, check_text, check_time, check_url, not_a_time, priority,
+    tidy_tags, time,
+};
 pub(crate) use duration::Wait;
 
 use crate::problem::{Flaws, Kind, Problem};

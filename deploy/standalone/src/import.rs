@@ -192,6 +192,8 @@ async fn import_one(client: &Client, path: &Path, details: &Details, wait: bool)
         description: None,
         source_url: details.source_url.clone(),
         tags: details.tags.clone(),
+        // Whoever waits for one picture comes before a folder of them.
+        priority: "bulk",
     };
     // Asked before the bytes are sent: what was imported before need not travel again.
     let accepted = match client.create_artwork(&artwork, &key).await {

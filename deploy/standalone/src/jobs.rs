@@ -1,26 +1,30 @@
-//! `atelier jobs`: how many jobs there are in which state, and the newest of them.
+//! `atelier jobs`, `dead`, `cancel`, `requeue`, `purge`: how many jobs there are in which state, the newest of them, and
+//! orders for those that a filter lets through.
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
-use atelier_events::consumer::Kind;
-use atelier_events::jobs::{self, Count, Filter, Job};
-use atelier_events::{Consumer, Stream};
+use anyhow::{Context, bail, ensure};
+use atelier_events::Stream;
+use atelier_events::jobs::{self, Count, Filter, Job, Ordered, STATES, consumer_names};
 use atelier_runtime::Connections;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::table::{self, Align};
 
-/// Every state of a job, in the order of its life.
-const STATES: [&str; 7] = ["available", "scheduled", "running", "retryable", "completed", "cancelled", "discarded"];
+/// Who gives the orders of this program, as the log and a pause say it.
+pub(crate) const ACTOR: &str = "atelier";
 
 /// The most of an error that a table shows, in characters; `--json` shows all of it.
 const ERROR_CHARS: usize = 60;
 
-/// Lists jobs, newest first, and counts them.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+/// Which jobs: those that everything given here is true of.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Which {
+    /// These, by their ids.
+    #[arg(value_name = "JOB")]
+    pub ids: Vec<i64>,
     /// Of one consumer: generate, thumbnails, exports or sidecars.
     #[arg(long)]
     pub consumer: Option<String>,
@@ -30,6 +34,23 @@ pub struct Args {
     /// About one stream, such as `artwork-<id>`.
     #[arg(long)]
     pub stream: Option<String>,
+    /// Whose last error holds these words, whatever their case.
+    #[arg(long, value_name = "WORDS")]
+    pub error: Option<String>,
+    /// That came into their state at this time or later, such as 2026-11-21T20:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// That came into their state before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+/// Lists jobs, newest first, and counts them.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Which.
+    #[command(flatten)]
+    pub which: Which,
     /// How many to list.
     #[arg(long, default_value_t = 20)]
     pub limit: u32,
@@ -38,14 +59,37 @@ pub struct Args {
     pub json: bool,
 }
 
+/// Carries an order out on jobs.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct OrderArgs {
+    /// Which.
+    #[command(flatten)]
+    pub which: Which,
+    /// Every job that the order can be carried out on.
+    #[arg(long)]
+    pub all: bool,
+    /// Print what came of it as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Jobs that wait or run end here.
+    Cancel,
+    /// Discarded and cancelled jobs get all their attempts again.
+    Requeue,
+    /// Discarded and cancelled jobs are forgotten.
+    Purge,
+}
+
 /// Lists them.
 pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCode> {
-    let limit = args.limit;
-    let json = args.json;
-    let filter = filter(args)?;
+    let filter = args.which.filter()?;
     let pool = connections.log.pool();
-    let listed = jobs::list(pool, &filter, i64::from(limit)).await.context("listing the jobs")?;
-    if json {
+    let listed = jobs::list(pool, &filter, i64::from(args.limit)).await.context("listing the jobs")?;
+    if args.json {
         let mut out = std::io::stdout().lock();
         for job in &listed {
             writeln!(out, "{}", serde_json::to_string(job)?)?;
@@ -57,21 +101,90 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn filter(args: Args) -> anyhow::Result<Filter> {
-    if let Some(state) = &args.state {
-        ensure!(STATES.contains(&state.as_str()), "unknown state {state:?}; there are: {}", STATES.join(", "));
+/// Carries it out, until no more jobs are left for it.
+pub async fn order(order: Order, args: OrderArgs, connections: &Connections) -> anyhow::Result<ExitCode> {
+    if args.which.names_nothing() && !args.all {
+        bail!("name some jobs by their ids, --consumer, --state, --stream, --error, --since or --until, or give --all");
     }
-    if let Some(consumer) = &args.consumer {
-        let with_jobs = Consumer::ALL.into_iter().filter(|consumer| consumer.kind() == Kind::Job);
-        let names: Vec<&str> = with_jobs.map(Consumer::name).collect();
-        ensure!(names.contains(&consumer.as_str()), "unknown consumer {consumer:?}; there are: {}", names.join(", "));
+    let filter = args.which.filter()?;
+    let log = &connections.log;
+    let mut done: Vec<i64> = Vec::new();
+    loop {
+        let ordered = match order {
+            Order::Cancel => jobs::cancel(log, &filter, ACTOR).await?,
+            Order::Requeue => jobs::requeue(log, &filter).await?,
+            Order::Purge => jobs::purge(log, &filter).await?,
+        };
+        let Ordered { jobs, more, .. } = ordered;
+        let stuck = jobs.is_empty();
+        done.extend(jobs);
+        if !more || stuck {
+            break;
+        }
     }
-    Ok(Filter {
-        consumer: args.consumer,
-        state: args.state,
-        stream: args.stream.map(Stream::from),
-        ..Filter::default()
-    })
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::json!({ "jobs": done }))?;
+    } else {
+        writeln!(out, "{}", order.told(&done))?;
+    }
+    // Who named jobs expects something to happen to them.
+    let missed = done.len() < args.which.ids.len();
+    if missed && !args.json {
+        writeln!(out, "the others are in a state that does not allow it: `atelier why JOB` tells")?;
+    }
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Order {
+    fn told(self, done: &[i64]) -> String {
+        let verb = match self {
+            Self::Cancel => "cancelled",
+            Self::Requeue => "requeued",
+            Self::Purge => "purged",
+        };
+        match done {
+            [] => format!("no job was {verb}: none that matches is in a state that allows it"),
+            [one] => format!("{verb} job {one}"),
+            many => format!("{verb} {} jobs", many.len()),
+        }
+    }
+}
+
+impl Which {
+    pub(crate) fn names_nothing(&self) -> bool {
+        let words = [&self.consumer, &self.state, &self.stream, &self.error, &self.since, &self.until];
+        self.ids.is_empty() && words.into_iter().all(Option::is_none)
+    }
+
+    fn filter(&self) -> anyhow::Result<Filter> {
+        if let Some(state) = &self.state {
+            ensure!(STATES.contains(&state.as_str()), "unknown state {state:?}; there are: {}", STATES.join(", "));
+        }
+        if let Some(consumer) = &self.consumer {
+            let names = consumer_names();
+            ensure!(
+                names.contains(&consumer.as_str()),
+                "unknown consumer {consumer:?}; there are: {}",
+                names.join(", ")
+            );
+        }
+        Ok(Filter {
+            consumer: self.consumer.clone(),
+            state: self.state.clone(),
+            stream: self.stream.clone().map(Stream::from),
+            ids: (!self.ids.is_empty()).then(|| self.ids.clone()),
+            error: self.error.clone(),
+            since: self.since.as_deref().map(moment).transpose()?,
+            until: self.until.as_deref().map(moment).transpose()?,
+            ..Filter::default()
+        })
+    }
+}
+
+fn moment(text: &str) -> anyhow::Result<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .with_context(|| format!("{text:?} is not a time such as 2026-11-21T20:00:00Z (RFC 3339)"))
 }
 
 fn print_counts(counts: &[Count]) -> std::io::Result<()> {

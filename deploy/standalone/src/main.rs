@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use atelier_standalone::{bench, demo, import, jobs, replay, tail, up, verify};
+use atelier_standalone::jobs::Order;
+use atelier_standalone::{bench, consumers, dead, demo, import, jobs, replay, tail, up, verify, why};
 use clap::{Parser, Subcommand};
 
 /// An artwork pipeline: generate or import pictures, and get a published gallery.
@@ -27,6 +28,20 @@ enum Command {
     Import(import::Args),
     /// Lists jobs and how many there are.
     Jobs(jobs::Args),
+    /// Lists, shows, requeues and purges dead letters: jobs that were given up.
+    Dead(dead::Args),
+    /// Tells why a job waits, and when it will run.
+    Why(why::Args),
+    /// Cancels jobs that wait or run.
+    Cancel(jobs::OrderArgs),
+    /// Gives discarded and cancelled jobs all their attempts again.
+    Requeue(jobs::OrderArgs),
+    /// Shows what each consumer is at.
+    Status(consumers::StatusArgs),
+    /// Stops consumers from beginning anything; what runs goes on.
+    Pause(consumers::PauseArgs),
+    /// Lets paused consumers go on.
+    Resume(consumers::PauseArgs),
     /// Proves that the log is whole and every blob is what the log says.
     Verify(verify::Args),
     /// Builds the read model again from the log and swaps it in.
@@ -46,6 +61,13 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Demo(args) => with.demo(args).await,
         Command::Import(args) => import::run(args, &with.client()?).await,
         Command::Jobs(args) => with.connected(async |connections| jobs::run(args, connections).await).await,
+        Command::Dead(args) => with.connected(async |connections| dead::run(args, connections).await).await,
+        Command::Why(args) => with.connected(async |connections| why::run(args, connections).await).await,
+        Command::Cancel(args) => with.connected(async |at| jobs::order(Order::Cancel, args, at).await).await,
+        Command::Requeue(args) => with.connected(async |at| jobs::order(Order::Requeue, args, at).await).await,
+        Command::Status(args) => with.connected(async |connections| consumers::status(args, connections).await).await,
+        Command::Pause(args) => with.connected(async |connections| consumers::pause(args, connections).await).await,
+        Command::Resume(args) => with.connected(async |connections| consumers::resume(args, connections).await).await,
         Command::Verify(args) => with.connected(async |connections| verify::run(args, connections).await).await,
         Command::Replay(args) => with.connected(async |connections| replay::run(args, connections).await).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,

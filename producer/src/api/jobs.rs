@@ -1,20 +1,21 @@
 //! `GET /v1/jobs`: what the consumers have done, do and will do.
 
-use atelier_events::consumer::Kind as ConsumerKind;
-use atelier_events::jobs::{self, Filter, Job};
-use atelier_events::{Consumer, Stream};
+pub(super) mod explain;
+pub(super) mod orders;
+
+use atelier_events::Stream;
+use atelier_events::jobs::{self, Filter, Job, STATES};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::cursor;
-use crate::input::{Params, page_size};
+use crate::input::{Params, not_a_time, page_size, time};
 use crate::problem::{self, Flaws, Kind, Problem};
-
-const STATES: [&str; 7] = ["available", "scheduled", "running", "retryable", "completed", "cancelled", "discarded"];
 
 /// Which jobs, and which page of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -32,6 +33,14 @@ pub(crate) struct Listing {
     state: Option<String>,
     /// About this stream, such as `artwork-<id>`.
     stream: Option<String>,
+    /// Whose last error holds these words, whatever their case.
+    error: Option<String>,
+    /// That came into their state at this time or later (RFC 3339).
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// That came into their state before this time (RFC 3339).
+    #[param(format = DateTime)]
+    until: Option<String>,
 }
 
 /// A job: one event that one consumer must act on.
@@ -44,6 +53,8 @@ pub(crate) struct JobAnswer {
     position: i64,
     /// The event's stream.
     stream: String,
+    /// `interactive` or `bulk`, which waits until nothing interactive does.
+    priority: &'static str,
     /// `available`, `scheduled`, `running`, `retryable`, `completed`, `cancelled` or `discarded`.
     state: String,
     /// Tries so far.
@@ -55,6 +66,9 @@ pub(crate) struct JobAnswer {
     worker: Option<String>,
     /// What went wrong last.
     error: Option<String>,
+    /// The last twenty errors, the oldest first.
+    #[schema(value_type = Vec<FailureOfAttempt>)]
+    failures: Value,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     /// When the last try began.
@@ -71,16 +85,31 @@ impl From<Job> for JobAnswer {
             consumer: job.consumer,
             position: job.position.0,
             stream: job.stream.as_str().to_owned(),
+            priority: if job.priority == 0 { "interactive" } else { "bulk" },
             state: job.state,
             attempt: job.attempt,
             run_at: job.run_at,
             worker: job.worker,
             error: job.error,
+            failures: job.failures,
             created_at: job.created_at,
             attempted_at: job.attempted_at,
             finished_at: job.finished_at,
         }
     }
+}
+
+/// An attempt that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailureOfAttempt {
+    /// Which, from 1.
+    attempt: i32,
+    /// Who tried.
+    worker: Option<String>,
+    /// What went wrong, with its causes.
+    error: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
 }
 
 /// How many jobs a consumer has in a state.
@@ -115,14 +144,18 @@ pub(super) async fn list_jobs(
     Params(listing): Params<Listing>,
 ) -> Result<Json<JobsAnswer>, Problem> {
     let limit = check(&listing)?;
-    let words = format!("jobs {:?}", (&listing.consumer, &listing.state, &listing.stream));
+    let words = (&listing.consumer, &listing.state, &listing.stream, &listing.error, &listing.since, &listing.until);
+    let words = format!("jobs {words:?}");
     let before = listing.cursor.as_deref().map(|word| cursor::read(&words, word)).transpose()?;
     let filter = Filter {
         consumer: listing.consumer,
         state: listing.state,
         stream: listing.stream.map(Stream::from),
-        position: None,
+        error: listing.error,
+        since: listing.since.as_deref().and_then(time),
+        until: listing.until.as_deref().and_then(time),
         before,
+        ..Filter::default()
     };
     let mut jobs = jobs::list(app.log.pool(), &filter, limit + 1).await?;
     let more = i64::try_from(jobs.len()).unwrap_or(i64::MAX) > limit;
@@ -140,13 +173,17 @@ pub(super) async fn list_jobs(
 fn check(listing: &Listing) -> Result<i64, Problem> {
     let mut flaws = Flaws::default();
     let limit = page_size(listing.limit, &mut flaws);
-    let consumers = Consumer::ALL.into_iter().filter(|consumer| consumer.kind() == ConsumerKind::Job);
-    let consumers: Vec<&str> = consumers.map(Consumer::name).collect();
+    let consumers = jobs::consumer_names();
     if let Some(consumer) = listing.consumer.as_deref().filter(|name| !consumers.contains(name)) {
         flaws.parameter("consumer", format!("{consumer:?} is not one of {}", consumers.join(", ")));
     }
     if let Some(state) = listing.state.as_deref().filter(|state| !STATES.contains(state)) {
         flaws.parameter("state", format!("{state:?} is not one of {}", STATES.join(", ")));
+    }
+    for (name, text) in [("since", &listing.since), ("until", &listing.until)] {
+        if let Some(text) = text.as_deref().filter(|text| time(text).is_none()) {
+            flaws.parameter(name, not_a_time(text));
+        }
     }
     flaws.refuse(Kind::Invalid)?;
     Ok(limit)

@@ -1,7 +1,9 @@
 //! What texts, links, tags and days must be like, wherever they are asked for.
 
-use time::Date;
+use atelier_events::Priority;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 use crate::problem::Flaws;
 
@@ -49,6 +51,36 @@ pub(crate) fn check_date(at: &str, text: &str, flaws: &mut Flaws) -> Option<Date
         flaws.at(at, format!("{} is not a day: write it as 2026-11-21", shown(text)));
     }
     date
+}
+
+/// One of the priorities there are.
+pub(crate) fn check_priority(at: &str, word: &str, flaws: &mut Flaws) {
+    let known = Priority::ALL.map(Priority::as_str);
+    if !known.contains(&word) {
+        flaws.at(at, format!("{word:?} is not one of {}", known.join(", ")));
+    }
+}
+
+/// What a word that has been checked means.
+pub(crate) fn priority(word: &str) -> Priority {
+    Priority::ALL.into_iter().find(|priority| priority.as_str() == word).unwrap_or_default()
+}
+
+/// A time of RFC 3339.
+pub(crate) fn check_time(at: &str, text: &str, flaws: &mut Flaws) {
+    if time(text).is_none() {
+        flaws.at(at, not_a_time(text));
+    }
+}
+
+/// What to say of a time that is none.
+pub(crate) fn not_a_time(text: &str) -> String {
+    format!("{text:?} is not a time such as 2026-11-21T20:00:00Z (RFC 3339)")
+}
+
+/// What a time that has been checked means. Later than the year 9999 there is nothing to wait for.
+pub(crate) fn time(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
 /// At most twenty, each a line of at most fifty characters.

@@ -5,6 +5,7 @@ mod exports;
 mod feed;
 mod generations;
 mod operations;
+mod orders;
 mod reads;
 mod refusals;
 mod relay;

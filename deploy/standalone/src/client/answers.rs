@@ -36,6 +36,8 @@ pub struct NewArtwork {
     /// At most 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// `interactive` or `bulk`.
+    pub priority: &'static str,
 }
 
 /// A command that was taken.

@@ -49,6 +49,18 @@ impl Installation {
         (Client::new(&url, "secret").unwrap(), shutdown)
     }
 
+    /// The settings with which the program finds it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let store = &self.store.settings;
+        vec![
+            ("ATELIER__DATABASE__URL", self.database.settings().url),
+            ("ATELIER__STORE__ENDPOINT", store.endpoint.clone()),
+            ("ATELIER__STORE__BUCKET", store.bucket.clone()),
+            ("ATELIER__STORE__ACCESS_KEY_ID", store.access_key_id.clone()),
+            ("ATELIER__STORE__SECRET_ACCESS_KEY", store.secret_access_key.clone()),
+        ]
+    }
+
     /// How many events of a type the log holds.
     pub(crate) async fn count(&self, event_type: &str) -> i64 {
         let counting = sqlx::query_scalar("select count(*) from events where type = $1").bind(event_type);
@@ -78,6 +90,7 @@ impl Installation {
             upload_key: "uploads/1/a.png".to_owned(),
             filename: "a.png".to_owned(),
             length: original.length,
+            priority: atelier_events::Priority::default(),
         };
         let rendered = Rendered {
             variant_id,

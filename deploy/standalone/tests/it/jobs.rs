@@ -1,15 +1,16 @@
 //! What `jobs` refuses.
 
-use atelier_standalone::jobs::{self, Args};
+use atelier_standalone::jobs::{self, Args, Which};
 
 use crate::installation::Installation;
 
 #[tokio::test]
 async fn a_filter_that_nothing_could_match_is_refused_with_what_there_is() {
     let installation = Installation::start().await;
-    let any = Args { consumer: None, state: None, stream: None, limit: 20, json: true };
-    let state = Args { state: Some("done".to_owned()), ..any.clone() };
-    let consumer = Args { consumer: Some("index".to_owned()), ..any.clone() };
+    let any = Args { limit: 20, json: true, ..Args::default() };
+    let which = |which: Which| Args { which, ..any.clone() };
+    let state = which(Which { state: Some("done".to_owned()), ..Which::default() });
+    let consumer = which(Which { consumer: Some("index".to_owned()), ..Which::default() });
     for (args, expected) in [
         (
             state,

@@ -19,7 +19,7 @@ use crate::api::uploads::{check_media_type, check_size};
 use crate::app::App;
 use crate::auth::Asking;
 use crate::idempotency::{self, IdempotencyKey};
-use crate::input::{Asked, Command, check_date, check_line, check_url, tidy_tags};
+use crate::input::{Asked, Command, check_date, check_line, check_priority, check_url, priority, tidy_tags};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 /// An artwork that is to be created from an upload.
@@ -59,6 +59,9 @@ pub(crate) struct NewArtwork {
     source_url: Option<String>,
     /// A video of it: http or https.
     video_url: Option<String>,
+    /// `bulk` lets whatever is `interactive` go first.
+    #[schema(default = "interactive", example = "bulk")]
+    priority: Option<String>,
 }
 
 impl Command for NewArtwork {
@@ -75,6 +78,9 @@ impl Command for NewArtwork {
             if let Some(url) = url {
                 check_url(at, url, flaws);
             }
+        }
+        if let Some(word) = &self.priority {
+            check_priority("/priority", word, flaws);
         }
         if let Some(date) = &self.created_date {
             check_date("/created_date", date, flaws);
@@ -163,7 +169,8 @@ pub(crate) async fn create_artwork(
     });
     let created = artwork::Created { artwork_id, owner, details: command.details() };
     let filename = upload_name(&command.upload_key).unwrap_or_default().to_owned();
-    let uploaded = Uploaded { artwork_id, variant_id, upload_key: command.upload_key, filename, length };
+    let priority = command.priority.as_deref().map(priority).unwrap_or_default();
+    let uploaded = Uploaded { artwork_id, variant_id, upload_key: command.upload_key, filename, length, priority };
     let events = [Event::Artwork(ArtworkEvent::Created(created)), Event::Variant(VariantEvent::Uploaded(uploaded))];
     let write = Write {
         stream: Stream::artwork(artwork_id),

@@ -1,14 +1,14 @@
 //! What can be asked of `POST /v1/generations`, and the variants that come of it.
 
 use atelier_events::variant::Requested;
-use atelier_events::{ArtworkId, Details, GenerationId, Lineage, Recipe, Relation, VariantId};
+use atelier_events::{ArtworkId, Details, GenerationId, Lineage, Priority, Recipe, Relation, VariantId};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::artworks::{TITLE_CHARS, check_about, check_title, tidy_category};
-use crate::input::{Command, check_line, check_text, tidy_tags};
+use crate::input::{Command, check_line, check_priority, check_text, check_time, priority, tidy_tags, time};
 use crate::problem::Flaws;
 
 const PROMPT_CHARS: usize = 4_000;
@@ -64,6 +64,12 @@ pub(crate) struct NewGeneration {
     tags: Vec<String>,
     /// Adds the variants to this artwork instead of creating one for each.
     pub(super) artwork_id: Option<Uuid>,
+    /// `bulk` lets whatever is `interactive` go first.
+    #[schema(default = "interactive", example = "bulk")]
+    priority: String,
+    /// Not to be begun before this time.
+    #[schema(format = DateTime, example = "2026-11-21T20:00:00Z")]
+    start_at: Option<String>,
     /// The variant to go on from: `refined` within its artwork (give `artwork_id`), `forked` into new ones.
     pub(super) parent: Option<Uuid>,
     /// Variants that the new ones are `derived` from.
@@ -86,6 +92,8 @@ impl Default for NewGeneration {
             artist: String::new(),
             category: None,
             tags: Vec::new(),
+            priority: Priority::default().as_str().to_owned(),
+            start_at: None,
             artwork_id: None,
             parent: None,
             references: Vec::new(),
@@ -99,6 +107,10 @@ impl Command for NewGeneration {
             flaws.at("/prompt", "is empty");
         }
         check_text("/prompt", &self.prompt, PROMPT_CHARS, flaws);
+        check_priority("/priority", &self.priority, flaws);
+        if let Some(start_at) = &self.start_at {
+            check_time("/start_at", start_at, flaws);
+        }
         if self.provider.is_empty() {
             flaws.at("/provider", "is empty");
         }
@@ -197,6 +209,8 @@ pub(super) fn requested(
         generation_id,
         recipe: command.recipe(seed.wrapping_add(u64::from(index))),
         lineage: command.lineage(),
+        priority: priority(&command.priority),
+        not_before: command.start_at.as_deref().and_then(time),
     };
     (0..command.count).map(variant).collect()
 }
