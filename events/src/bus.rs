@@ -4,6 +4,7 @@
 //! says what happened, so a message may come twice, late or not at all (consumers also look at intervals).
 
 mod postgres;
+mod probe;
 mod rabbit;
 
 use futures::future::BoxFuture;
@@ -81,6 +82,15 @@ pub enum BusError {
     /// The broker refused the message.
     #[error("the broker refused the message at position {0}")]
     Refused(Position),
+    /// What answers is not a broker that keeps what is asked of it.
+    #[error(
+        "bus.url leads to {found}, and Atelier needs RabbitMQ 3.10 or newer (older ones lose dead letters, others know no \
+         quorum queues): correct the address or upgrade the broker, or leave bus.url empty, and the bus is Postgres"
+    )]
+    Unsuitable {
+        /// What it says it is.
+        found: String,
+    },
     /// The address is not one.
     #[error("bus.url is not an AMQP address: {0} (expected amqp://user:password@host:port/vhost)")]
     Address(String),

@@ -20,6 +20,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Exchange
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::probe::probe;
 use super::{Bus, BusError, Inbox, Message, Received};
 use crate::consumer::Consumer;
 use crate::event::Recorded;
@@ -56,9 +57,9 @@ struct Broker {
 }
 
 impl RabbitBus {
-    /// Connects once, to find a wrong address or an incomplete broker at the start and not later.
+    /// Connects once, to find a wrong address, or a broker that is too old or incomplete, at the start and not later.
     pub async fn connect(settings: &BusSettings) -> Result<Self, BusError> {
-        settings.url.parse::<lapin::uri::AMQPUri>().map_err(BusError::Address)?;
+        probe(&settings.url.parse().map_err(BusError::Address)?).await?;
         let broker = Broker { url: settings.url.clone(), prefix: settings.prefix.clone() };
         let bus = Self { broker: Arc::new(broker), publishing: Mutex::new(None) };
         bus.ready().await?;

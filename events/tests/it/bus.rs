@@ -3,6 +3,7 @@
 mod on_postgres;
 mod on_rabbitmq;
 mod outages;
+mod probe;
 
 use anyhow::Context;
 use atelier_e2e::{Broker, Database, PATIENCE};
