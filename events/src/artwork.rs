@@ -155,9 +155,18 @@ impl Artwork {
         }
     }
 
-    /// The state after all events of its stream, or none when there is no such artwork.
+    /// The state after all events of its stream, or none when there is no such artwork. What a newer version wrote is
+    /// passed over: beside one, this version goes on with what it knows.
     pub fn of(events: &[Recorded]) -> Result<Option<Self>, Unreadable> {
-        events.iter().try_fold(None, Self::fold)
+        let mut state = None;
+        for recorded in events {
+            match recorded.event() {
+                Ok(event) => state = Self::apply(state, &event, recorded),
+                Err(Unreadable::UnknownType(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(state)
     }
 
     /// The variant that stands for the work: the newest complete one.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context;
 use atelier_events::export::{Missing, Selection};
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Artwork, ArtworkId, Log, Position, Recorded, Stream, Unreadable};
+use atelier_events::{Artwork, ArtworkId, Log, Position, Stream};
 
 /// Artworks that are folded at a time; a stream of an artwork is some ten events.
 pub(crate) const FOLD_LIMIT: usize = 100;
@@ -41,22 +41,10 @@ pub(crate) async fn fold(
     let mut found = log.read_streams(streams, up_to).await?;
     let folded = streams.iter().map(|stream| {
         let events = found.remove(stream).unwrap_or_default();
-        let artwork = artwork_of(&events).with_context(|| format!("stream {stream}"))?;
+        let artwork = Artwork::of(&events).with_context(|| format!("stream {stream}"))?;
         Ok((stream.clone(), artwork))
     });
     folded.collect()
-}
-
-/// As [`Artwork::of`], passing over what a newer version wrote.
-fn artwork_of(events: &[Recorded]) -> Result<Option<Artwork>, Unreadable> {
-    let mut artwork = None;
-    for event in events {
-        match event.event() {
-            Err(Unreadable::UnknownType(_)) => {}
-            Ok(_) | Err(_) => artwork = Artwork::fold(artwork, event)?,
-        }
-    }
-    Ok(artwork)
 }
 
 async fn all(log: &Log, up_to: Position) -> anyhow::Result<Selected> {
