@@ -1,21 +1,21 @@
 //! Connections to what everything shares: the database with its log, hints and jobs, the bus and the bucket.
 
+mod migrations;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use backoff::backoff::Backoff;
 use sqlx::PgPool;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
+
+pub use migrations::{MIGRATIONS, migrate, migrated, migrated_within};
 
 use crate::blobs::Blobs;
 use crate::bus::{self, Bus, BusError};
 use crate::log::Log;
 use crate::settings::{BusSettings, DatabaseSettings, StoreSettings};
 use crate::signal::Signals;
-
-/// The schema of the log and the jobs.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// How long a daemon that starts before its database waits for it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -32,6 +32,39 @@ pub enum ConnectError {
     /// It answers and its schema cannot be brought up to date.
     #[error("the database's schema could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// It answers, and not to this user.
+    #[error(
+        "the database user may not use Atelier's tables: let their owner grant it this daemon's role, as in \
+         `grant atelier_generate to {user}`"
+    )]
+    Forbidden {
+        /// Who connected.
+        user: String,
+        /// What Postgres says.
+        source: sqlx::Error,
+    },
+    /// The schema is older than this program.
+    #[error(
+        "the database's schema is at migration {found} and this program needs {needed}: start the atelier-producer of \
+         this version, or run `atelier-producer migrate` as the schema's owner"
+    )]
+    SchemaTooOld {
+        /// The last migration there is; 0 for none.
+        found: i64,
+        /// The last one that this program knows.
+        needed: i64,
+    },
+    /// The schema is newer than what this program can work with.
+    #[error(
+        "the database's schema serves programs that know migration {floor}, and this one knows {known}: install the \
+         newer version"
+    )]
+    SchemaTooNew {
+        /// What a program must know.
+        floor: i64,
+        /// The last one that this program knows.
+        known: i64,
+    },
 }
 
 /// Open connections. Cheap to clone.
@@ -62,37 +95,28 @@ pub async fn database(settings: &DatabaseSettings) -> Result<PgPool, ConnectErro
         .max_connections(settings.connections)
         .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
         .connect_lazy_with(options);
-    patiently(|| async { pool.acquire().await.map(drop) }).await.map_err(ConnectError::Unreachable)?;
+    let reached = async || pool.acquire().await.map(drop).map_err(backoff::Error::transient);
+    patiently(PATIENCE, reached).await.map_err(ConnectError::Unreachable)?;
     Ok(pool)
 }
 
-/// Brings the schema up to date. Safe when several start at once: they take turns.
-pub async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
-    Ok(MIGRATIONS.run(pool).await?)
-}
-
-/// Waits until someone has brought the schema up to date: consumers start in any order, the producer migrates.
-pub async fn migrated(pool: &PgPool) -> Result<(), ConnectError> {
-    patiently(|| async { sqlx::query("select from jobs limit 1").execute(pool).await.map(drop) })
-        .await
-        .map_err(ConnectError::Unreachable)
-}
-
-async fn patiently<F, T>(attempt: impl Fn() -> F) -> sqlx::Result<T>
-where
-    F: Future<Output = sqlx::Result<T>>,
-{
+/// Tries until it works, fails for good, or has been tried for so long.
+async fn patiently<T, E: std::error::Error + 'static>(
+    patience: Duration,
+    attempt: impl AsyncFn() -> Result<T, backoff::Error<E>>,
+) -> Result<T, E> {
     let mut pause = backoff::ExponentialBackoffBuilder::new()
         .with_initial_interval(Duration::from_millis(100))
         .with_max_interval(Duration::from_secs(2))
-        .with_max_elapsed_time(Some(PATIENCE))
+        .with_max_elapsed_time(Some(patience))
         .build();
     loop {
         match attempt().await {
             Ok(value) => return Ok(value),
-            Err(error) => match pause.next_backoff() {
+            Err(backoff::Error::Permanent(error)) => return Err(error),
+            Err(backoff::Error::Transient { err: error, .. }) => match pause.next_backoff() {
                 Some(pause) => {
-                    tracing::warn!(error = %error, "the database is not ready; trying again");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the database is not ready; trying again");
                     tokio::time::sleep(pause).await;
                 }
                 None => return Err(error),

@@ -186,6 +186,18 @@ impl Recorded {
         Event::parse(&self.event_type, self.schema, self.data.clone())
     }
 
+    /// Whether this version knows its type. Otherwise a newer one wrote it, and it is left for who knows it.
+    #[must_use]
+    pub fn has_known_type(&self) -> bool {
+        Event::TYPES.contains(&self.event_type.as_str())
+    }
+
+    /// Whether this version also knows what it says: its type, in a schema not newer than today's.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.has_known_type() && self.schema <= Event::SCHEMA
+    }
+
     /// The context of an event that answers this one.
     #[must_use]
     pub fn caused(&self, actor: &str) -> Context {

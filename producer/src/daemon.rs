@@ -42,6 +42,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     result
 }
 
+/// Brings the schema up to date, and nothing else: all that needs to be done as its owner.
+pub async fn migrate(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start(&settings.telemetry)?;
+    let pool = connect::database(&settings.database).await?;
+    connect::migrate(&pool).await?;
+    tracing::info!("the schema is up to date");
+    Ok(())
+}
+
 /// Creates the bucket unless it is there. Beside everything else: commands that need no bucket are taken without it, and
 /// `/readyz` says until when it is not there.
 async fn make_bucket(blobs: Blobs, shutdown: CancellationToken) {

@@ -19,5 +19,5 @@ mod api;
 
 pub use api::openapi;
 pub use app::App;
-pub use daemon::run;
+pub use daemon::{migrate, run};
 pub use serve::serve;

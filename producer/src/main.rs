@@ -16,6 +16,8 @@ struct Arguments {
 enum Command {
     /// Serves the API and runs the relay (the default).
     Serve,
+    /// Brings the database's schema up to date and exits; for where the daemons' own database users may not.
+    Migrate,
     /// Prints the API's description (OpenAPI 3.1) and exits.
     Openapi,
 }
@@ -24,6 +26,7 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command.unwrap_or(Command::Serve) {
         Command::Serve => atelier_producer::run(settings::load()?).await,
+        Command::Migrate => atelier_producer::migrate(settings::load()?).await,
         Command::Openapi => serde_json::to_writer_pretty(std::io::stdout().lock(), &atelier_producer::openapi())
             .context("the description could not be printed"),
     }

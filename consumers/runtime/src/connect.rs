@@ -1,6 +1,5 @@
 //! What every consumer needs, once the producer has made the schema.
 
-use anyhow::Context;
 use atelier_events::Connections;
 use atelier_events::connect;
 use atelier_events::settings::{BusSettings, DatabaseSettings, StoreSettings};
@@ -12,6 +11,6 @@ pub async fn connect(
     store: &StoreSettings,
 ) -> anyhow::Result<Connections> {
     let pool = connect::database(database).await?;
-    connect::migrated(&pool).await.context("the schema is not there: is atelier-producer running?")?;
+    connect::migrated(&pool).await?;
     Ok(Connections::open(pool, bus, store).await?)
 }

@@ -1,6 +1,7 @@
 //! What tests share: a database, a bus and a bucket of their own, each gone when the test is.
 
 mod bucket;
+mod newer;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 pub use bucket::Bucket;
+pub use newer::append_newer;
 
 /// The server on which tests make their databases.
 const DATABASE_VARIABLE: &str = "ATELIER_TEST_DATABASE_URL";
@@ -62,6 +64,16 @@ impl Database {
         settings(&self.url)
     }
 
+    /// Its address for a user of its own who is a member of this role and nothing else. Gone with the database.
+    pub async fn login(&self, role: &str) -> anyhow::Result<String> {
+        let user = format!("{}_{}", self.name, role.trim_start_matches("atelier_"));
+        let statement = format!("create role {user} login password '{user}' in role {role}");
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&self.pool).await?;
+        let (scheme, address) = self.url.split_once("://").context("the server's address is none")?;
+        let host = address.split_once('@').map_or(address, |(_, host)| host);
+        Ok(format!("{scheme}://{user}:{user}@{host}"))
+    }
+
     /// Its log, with hints.
     #[must_use]
     pub fn log(&self) -> Log {
@@ -79,6 +91,12 @@ impl Drop for Database {
                 let mut connection = PgConnection::connect(&server).await?;
                 let statement = format!("drop database if exists {name} with (force)");
                 sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
+                let logins = "select format('drop role %I', rolname) from pg_roles where starts_with(rolname, $1)";
+                let logins: Vec<String> =
+                    sqlx::query_scalar(logins).bind(format!("{name}_")).fetch_all(&mut connection).await?;
+                for statement in logins {
+                    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
+                }
                 anyhow::Ok(())
             })
         })
