@@ -53,6 +53,7 @@ pub(crate) async fn create_live(pool: &PgPool) -> anyhow::Result<i32> {
     lock_out_appliers(&mut tx).await?;
     let there: bool = sqlx::query_scalar(include_str!("../sql/find_read_model.sql")).fetch_one(&mut *tx).await?;
     if !there {
+        own(&mut tx).await?;
         sqlx::query(include_str!("../sql/create_live_schema.sql")).execute(&mut *tx).await?;
         create_tables(&mut tx, Schema::Live).await.context("creating the schema `read`")?;
     }
@@ -66,6 +67,7 @@ pub(crate) async fn create_next(connection: &mut PgConnection) -> anyhow::Result
     let mut tx = sqlx::Connection::begin(connection).await?;
     sqlx::query(include_str!("../sql/drop_old_schema.sql")).execute(&mut *tx).await?;
     sqlx::query(include_str!("../sql/drop_next_schema.sql")).execute(&mut *tx).await?;
+    own(&mut tx).await?;
     sqlx::query(include_str!("../sql/create_next_schema.sql")).execute(&mut *tx).await?;
     create_tables(&mut tx, Schema::Next).await.context("creating the schema `read_next`")?;
     Ok(tx.commit().await?)
@@ -96,8 +98,15 @@ pub(crate) async fn use_schema(transaction: &mut PgConnection, name: &str) -> sq
     sqlx::query(include_str!("../sql/use_schema.sql")).bind(name).execute(transaction).await.map(drop)
 }
 
+/// Makes the rest of this transaction the act of the index's role: what is built belongs to it, whether the daemon runs
+/// under its own role or somebody else replays, and either can go on with what the other has built.
+async fn own(transaction: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(include_str!("../sql/own_schema.sql")).execute(transaction).await.map(drop)
+}
+
 async fn create_tables(transaction: &mut PgConnection, schema: Schema) -> sqlx::Result<()> {
     use_schema(transaction, schema.name()).await?;
     sqlx::raw_sql(include_str!("../sql/create_read_model.sql")).execute(&mut *transaction).await?;
+    sqlx::query(include_str!("../sql/grant_read_model.sql")).execute(&mut *transaction).await?;
     sqlx::query(include_str!("../sql/insert_checkpoint.sql")).bind(MODEL_VERSION).execute(transaction).await.map(drop)
 }

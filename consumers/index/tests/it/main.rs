@@ -4,6 +4,7 @@ mod applied;
 mod commands;
 mod documents;
 mod gate;
+mod owned;
 mod redelivered;
 mod replayed;
 mod searched;
