@@ -14,6 +14,7 @@ pub mod keys;
 pub mod lead;
 pub mod lifecycle;
 pub mod log;
+pub mod passed_over;
 pub mod settings;
 pub mod signal;
 pub mod site;

@@ -117,7 +117,9 @@ async fn publish_window(
             .basic_publish(
                 exchange.into(),
                 key(event).into(),
-                BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
+                // Of a type that this version does not know, nobody need want it yet: the relay that does know it will
+                // publish it again.
+                BasicPublishOptions { mandatory: event.has_known_type(), ..BasicPublishOptions::default() },
                 &body,
                 properties(event),
             )

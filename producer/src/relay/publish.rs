@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use atelier_events::lead::{self, Term};
-use atelier_events::{Position, jobs};
+use atelier_events::{Position, jobs, passed_over};
 use tokio_util::sync::CancellationToken;
 
 use super::{NAME, Relay, jittered};
@@ -70,6 +70,7 @@ async fn pass(relay: &Relay, term: Term, at: Option<Position>) -> anyhow::Result
     let events = relay.log.read(after, limit).await.context("the log could not be read")?;
     let Some(last) = events.last().map(|event| event.position) else { return Ok(Pass::Nothing) };
     jobs::enlist(pool, after, last).await.context("the jobs could not be enlisted")?;
+    passed_over::note(pool, &events).await.context("events of unknown types could not be noted")?;
     relay.bus.publish(&events).await.context("the bus did not take the events")?;
     if !lead::advance_relay(pool, last, term).await.context("the checkpoint could not be moved")? {
         return Ok(Pass::Fenced);

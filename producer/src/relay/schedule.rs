@@ -1,7 +1,7 @@
 //! Jobs whose time has come, and jobs whose worker has stopped answering, are sent to their consumers.
 
 use anyhow::Context as _;
-use atelier_events::{Consumer, Recorded, jobs, lead};
+use atelier_events::{Consumer, Position, Recorded, jobs, lead, passed_over};
 use tokio_util::sync::CancellationToken;
 
 use super::{NAME, Relay, jittered};
@@ -27,7 +27,26 @@ async fn tick(relay: &Relay) -> anyhow::Result<usize> {
     let pool = relay.log.pool();
     let due = jobs::due(pool).await.context("the jobs that are due could not be read")?;
     let rescued = jobs::rescue(pool).await.context("the jobs without a worker could not be rescued")?;
-    Ok(deliver(relay, due, "due").await + deliver(relay, rescued, "rescued").await)
+    let sent = deliver(relay, due, "due").await + deliver(relay, rescued, "rescued").await;
+    Ok(sent + take_up(relay).await?)
+}
+
+/// What a relay of an older version went past, not knowing its type: it is enlisted and published as it would have been
+/// then, and forgotten last, so that whatever fails before is done again.
+async fn take_up(relay: &Relay) -> anyhow::Result<usize> {
+    let pool = relay.log.pool();
+    let events = passed_over::known(pool).await.context("the events that were passed over could not be read")?;
+    if events.is_empty() {
+        return Ok(0);
+    }
+    for event in &events {
+        let before = Position(event.position.0 - 1);
+        jobs::enlist(pool, before, event.position).await.context("the jobs could not be enlisted")?;
+    }
+    relay.bus.publish(&events).await.context("the bus did not take the events that were passed over")?;
+    passed_over::forget(pool, &events).await.context("the events that were passed over could not be forgotten")?;
+    tracing::info!(events = events.len(), "took up what an older version's relay had passed over");
+    Ok(events.len())
 }
 
 /// A job that could not be sent is available all the same, and its consumer finds it when it looks by itself.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use atelier_e2e::Broker;
+use atelier_e2e::{Broker, append_newer};
 use atelier_events::bus::{Bus, BusError, Inbox, RabbitBus, Received};
-use atelier_events::{Consumer, Position, Recorded, jobs, lead};
+use atelier_events::{ArtworkId, Consumer, Position, Recorded, Stream, jobs, lead};
 use atelier_producer::relay;
 use atelier_producer::settings::RelaySettings;
 use futures::future::BoxFuture;
@@ -172,4 +172,79 @@ async fn what_is_published_to_a_broker_arrives_at_whom_it_concerns() -> anyhow::
     relay.await??;
     drop(inbox);
     broker.delete().await
+}
+
+#[tokio::test]
+async fn an_event_of_an_unknown_type_holds_up_nothing_and_is_kept_for_who_knows_it() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let pool = studio.log.pool();
+    let broker = Broker::scratch();
+    let bus: Arc<dyn Bus> = Arc::new(RabbitBus::connect(&broker.settings).await?);
+    let result = async {
+        let (relay, shutdown) = start(&studio, &bus);
+        // No queue is bound to its type.
+        let unknown = append_newer(pool, &Stream::artwork(ArtworkId::new()), "variant.captioned", 1).await?;
+        studio.post("/v1/generations", &json!({ "prompt": "x", "count": 2 })).await?;
+        published(&studio, studio.log.head().await?).await?;
+        check_jobs(pool, 2).await?;
+        assert_eq!(passed_over(pool).await?, [unknown.0]);
+        shutdown.cancel();
+        relay.await?
+    }
+    .await;
+    broker.delete().await?;
+    result
+}
+
+#[tokio::test]
+async fn what_an_older_version_s_relay_passed_over_is_enlisted_and_published_by_the_one_that_knows_it()
+-> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let pool = studio.log.pool();
+    let broker = Broker::scratch();
+    let rabbit = Arc::new(RabbitBus::connect(&broker.settings).await?);
+    let bus: Arc<dyn Bus> = rabbit.clone();
+    let result = async {
+        studio.post("/v1/generations", &json!({ "prompt": "x", "count": 2 })).await?;
+        let requested = studio.log.read(Position(0), 10).await?;
+        let requested: Vec<i64> = requested
+            .iter()
+            .filter(|event| event.event_type == "variant.requested")
+            .map(|event| event.position.0)
+            .collect();
+        // The relay before did not know variant.requested: its checkpoint is beyond, there are no jobs, and no messages.
+        sqlx::query("update checkpoints set position = $1 where name = 'relay'")
+            .bind(studio.log.head().await?)
+            .execute(pool)
+            .await?;
+        sqlx::query(
+            "insert into passed_over (position, type) select position, type from events where position = any ($1)",
+        )
+        .bind(&requested)
+        .execute(pool)
+        .await?;
+        let (relay, shutdown) = start(&studio, &bus);
+        atelier_e2e::until("nothing is passed over any more", async || Ok(passed_over(pool).await?.is_empty())).await?;
+        check_jobs(pool, 2).await?;
+        let mut inbox = rabbit.inbox(Consumer::Generate, 10).await?;
+        let mut came = BTreeSet::new();
+        while came.len() < requested.len() {
+            let received = tokio::time::timeout(atelier_e2e::PATIENCE, inbox.receive(10)).await?;
+            let Received::Messages(messages) = received else { anyhow::bail!("a hint instead of messages") };
+            for message in messages {
+                came.insert(message.position.0);
+                message.ack().await;
+            }
+        }
+        assert_eq!(came.into_iter().collect::<Vec<_>>(), requested);
+        shutdown.cancel();
+        relay.await?
+    }
+    .await;
+    broker.delete().await?;
+    result
+}
+
+async fn passed_over(pool: &PgPool) -> anyhow::Result<Vec<i64>> {
+    Ok(sqlx::query_scalar("select position from passed_over order by position").fetch_all(pool).await?)
 }

@@ -4,7 +4,8 @@ use atelier_e2e::{Broker, Database, until_within};
 use atelier_events::Consumer;
 use atelier_events::bus::BusError;
 use lapin::options::{
-    BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
@@ -62,7 +63,7 @@ async fn a_delivered_event_reaches_its_consumer_alone() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_message_carries_the_event_whole_with_its_ids_and_trace() -> anyhow::Result<()> {
+async fn a_message_carries_the_event_whole_with_its_ids_schema_and_trace() -> anyhow::Result<()> {
     with_broker(async |broker| {
         let database = Database::create().await?;
         let mut events = uploads(&database, 1).await?;
@@ -81,6 +82,9 @@ async fn a_message_carries_the_event_whole_with_its_ids_and_trace() -> anyhow::R
         assert_eq!(text(properties.correlation_id()), Some(carried.correlation_id.to_string()));
         let header = properties.headers().as_ref().and_then(|headers| headers.inner().get("traceparent"));
         assert_eq!(header, Some(&AMQPValue::LongString(traceparent.into())));
+        assert_eq!(text(properties.kind()).as_deref(), Some("variant.uploaded"));
+        let schema = properties.headers().as_ref().and_then(|headers| headers.inner().get("schema"));
+        assert_eq!(schema, Some(&AMQPValue::ShortInt(carried.schema)));
         assert_eq!(*properties.delivery_mode(), Some(2), "it would not survive the broker's restart");
         Ok(())
     })
@@ -88,21 +92,49 @@ async fn a_message_carries_the_event_whole_with_its_ids_and_trace() -> anyhow::R
 }
 
 #[tokio::test]
-async fn an_event_that_no_queue_wants_is_reported_and_the_next_one_arrives() -> anyhow::Result<()> {
+async fn an_event_that_no_queue_wants_is_reported_and_arrives_at_the_next_attempt() -> anyhow::Result<()> {
     with_broker(async |broker| {
         let database = Database::create().await?;
         let events = uploads(&database, 1).await?;
         let bus = bus(broker).await?;
-        let mut unwanted = events.clone();
-        unwanted[0].event_type = "dragon.hatched".to_owned();
-        let refused = bus.publish(&unwanted).await;
+        let (_connection, channel) = stranger(broker).await?;
+        for consumer in [Consumer::Thumbnails, Consumer::Index] {
+            channel.queue_delete(queue(broker, consumer).into(), QueueDeleteOptions::default()).await?;
+        }
+        let refused = bus.publish(&events).await;
         assert!(
-            matches!(&refused, Err(BusError::Unroutable { event_type }) if event_type == "dragon.hatched"),
+            matches!(&refused, Err(BusError::Unroutable { event_type }) if event_type == "variant.uploaded"),
             "{refused:?}"
         );
         bus.publish(&events).await?;
         let mut inbox = bus.inbox(Consumer::Thumbnails, 1).await?;
         assert_eq!(take(&mut inbox, 1).await?, positions(&events));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_event_of_a_newer_version_reaches_who_is_bound_to_its_type_and_holds_up_nobody() -> anyhow::Result<()> {
+    with_broker(async |broker| {
+        let database = Database::create().await?;
+        let events = uploads(&database, 2).await?;
+        let bus = bus(broker).await?;
+        let mut mixed = events.clone();
+        mixed[0].event_type = "dragon.hatched".to_owned();
+        // Nobody is bound to it yet, and then the newer version's consumer is.
+        bus.publish(&mixed).await?;
+        let (_connection, channel) = stranger(broker).await?;
+        let (name, exchange) = (queue(broker, Consumer::Exports), format!("{}.events", broker.settings.prefix));
+        let options = QueueBindOptions::default();
+        let bound =
+            channel.queue_bind(name.into(), exchange.into(), "dragon.hatched".into(), options, FieldTable::default());
+        bound.await?;
+        bus.publish(&mixed).await?;
+        let mut inbox = bus.inbox(Consumer::Exports, 1).await?;
+        assert_eq!(take(&mut inbox, 1).await?, positions(&events[..1]));
+        let mut inbox = bus.inbox(Consumer::Thumbnails, 1).await?;
+        assert_eq!(take(&mut inbox, 2).await?, positions(&[events[1].clone(), events[1].clone()]));
         Ok(())
     })
     .await

@@ -1,0 +1,1 @@
+delete from passed_over where position = any ($1)
