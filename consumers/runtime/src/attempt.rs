@@ -14,6 +14,9 @@ use crate::job::{Attempt, Job, Outcome};
 use crate::lease::Leases;
 use crate::retry::RetryPolicy;
 
+/// How long a job waits that a worker of an older version has claimed: as long as it takes others to claim theirs.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
+
 /// What all attempts of one consumer share.
 pub(crate) struct Worker<J> {
     pub(crate) job: J,
@@ -61,6 +64,11 @@ async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, lost: &Cancellati
         let writes = given_up(J::CONSUMER, &claimed.event, J::CONSUMER.daemon(), &error);
         settled(End::Discarded { error }, writes)
     };
+    if !claimed.event.is_known() {
+        // Beside a newer version, this may be taken by who can do nothing with it. Given up, it would be lost.
+        tracing::info!("a newer version's event: the job waits for a worker that knows it");
+        return settled(End::Snoozed { delay_ms: millis(UNKNOWN_PAUSE) }, Vec::new());
+    }
     if !worker.retry.allows(claimed.attempt) {
         // The worker of the last attempt died without a word.
         return give_up(claimed.error.clone().unwrap_or_else(|| "the last attempt did not end".to_owned()));

@@ -4,6 +4,7 @@ mod attempts;
 mod daemon;
 mod delivery;
 mod leases;
+mod newer;
 mod projections;
 mod retries;
 mod scripted;
