@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Blob, BlobError, Event, ExportEvent, Position, Recorded, VariantEvent};
+use atelier_events::{Blob, BlobError, Event, ExportEvent, Position, Recorded, Unreadable, VariantEvent};
 use atelier_runtime::Connections;
 use futures::StreamExt;
 
@@ -62,7 +62,8 @@ pub(super) async fn verify(
     }
 }
 
-/// The blobs that an event says are there. An event that cannot be read is a flaw: nobody knows what it names.
+/// The blobs that an event says are there. An event that cannot be read is a flaw: nobody knows what it names;
+/// one that a newer version wrote is not.
 fn named(event: &Recorded, flaws: &mut Vec<Flaw>) -> Vec<Blob> {
     match event.event() {
         Ok(Event::Variant(VariantEvent::Generated(generated))) => vec![generated.original],
@@ -82,6 +83,12 @@ fn named(event: &Recorded, flaws: &mut Vec<Flaw>) -> Vec<Blob> {
             | Event::Export(ExportEvent::Requested(_) | ExportEvent::Failed(_))
             | Event::Site(_),
         ) => Vec::new(),
+        // No flaw of the log's: whoever wrote it can read it.
+        Err(Unreadable::UnknownType(_)) => {
+            let (event_type, position) = (&event.event_type, event.position);
+            tracing::warn!(%event_type, %position, "a newer version wrote this event: its blobs are not checked");
+            Vec::new()
+        }
         Err(error) => {
             flaws.push(Flaw::new("log", format!("the event at position {} cannot be read: {error}", event.position)));
             Vec::new()
