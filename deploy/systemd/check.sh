@@ -23,7 +23,7 @@ cp -r "$units"/*.service.d "$root/units/"
 
 failed=0
 export SYSTEMD_UNIT_PATH=$root/units:/usr/lib/systemd/system:/lib/systemd/system
-for name in atelier-producer.service atelier@generate.service atelier@site.service atelier.target; do
+for name in atelier-migrate.service atelier-producer.service atelier@generate.service atelier@site.service atelier.target; do
     if ! output=$(systemd-analyze verify --man=no "$root/units/$name" 2>&1); then
         failed=1
         printf '%s: refused\n%s\n' "$name" "$output" >&2
@@ -34,7 +34,7 @@ for name in atelier-producer.service atelier@generate.service atelier@site.servi
     fi
 done
 
-for name in atelier-producer.service atelier@.service; do
+for name in atelier-migrate.service atelier-producer.service atelier@.service; do
     # The user is put back: running as root weighs heavily.
     sed -E "s#^(User|Group)=.*#\\1=atelier#" "$root/units/$name" >"$root/user/$name"
     if ! systemd-analyze security --offline=true --threshold=$limit --no-pager "$root/user/$name" >"$root/report" 2>&1; then

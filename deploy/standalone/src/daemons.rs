@@ -39,6 +39,11 @@ impl Daemons {
 
     /// Starts one, or starts it again.
     pub fn start_one(&mut self, name: &'static str) -> anyhow::Result<()> {
+        self.start_one_with(name, &[])
+    }
+
+    /// The same with settings of its own, which go before everybody's.
+    pub fn start_one_with(&mut self, name: &'static str, own: &[(String, String)]) -> anyhow::Result<()> {
         let program = self.programs.join(name);
         if !program.exists() {
             bail!("{} is not there: build it with cargo build --package {name}", program.display());
@@ -47,6 +52,7 @@ impl Daemons {
         let log = File::options().create(true).append(true).open(&log).with_context(|| format!("{}", log.display()))?;
         let child = Command::new(&program)
             .envs(&self.environment)
+            .envs(own.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -11,8 +11,10 @@ mod gallery;
 mod harness;
 mod history;
 mod large_upload;
+mod newer;
 mod pictures;
 mod replay;
+mod roles;
 mod servers;
 mod shutdown;
 
