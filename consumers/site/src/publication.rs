@@ -75,6 +75,10 @@ impl Publication {
     }
 
     fn fold(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
+        // Whatever it says: what is told next expects to come after it.
+        if recorded.stream == Stream::site(SITE) {
+            self.site_version = recorded.version;
+        }
         match recorded.event() {
             Ok(Event::Artwork(_) | Event::Variant(_)) => {
                 let id = recorded.stream.artwork_id().context("an artwork's event lies on another stream")?;
@@ -89,7 +93,6 @@ impl Publication {
             }
             Ok(Event::Site(_)) => {
                 self.site = SiteState::fold(std::mem::take(&mut self.site), recorded)?;
-                self.site_version = recorded.version;
             }
             // Exports show nothing, and a newer version's event is for who knows it.
             Ok(Event::Export(_)) | Err(Unreadable::UnknownType(_)) => {}
