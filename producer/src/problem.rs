@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     IndexBehind,
     /// Something this needs is down: ask again later.
     Unavailable,
+    /// Make room on the database's disk, then ask again.
+    StorageFull,
     /// A fault of ours.
     Internal,
 }
@@ -74,6 +76,7 @@ impl Kind {
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Something else happened first"),
             Self::IndexBehind => (StatusCode::SERVICE_UNAVAILABLE, "index-behind", "The index has not got there yet"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Something this needs is not there"),
+            Self::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "storage-full", "There is no room left"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
         }
     }
@@ -242,6 +245,11 @@ impl From<sqlx::Error> for Problem {
         let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
         if matches!(code.as_deref(), Some("42P01" | "3F000" | "42883")) {
             return Self::new(Kind::IndexBehind, "the index has not been built yet: start atelier-index");
+        }
+        if code.as_deref() == Some("53100") {
+            let detail =
+                "the database's disk is full: nothing of this was done, and it can be asked again when there is room";
+            return Self { source: Some(error.into()), ..Self::new(Kind::StorageFull, detail) };
         }
         let gone = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_))
             || code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("53"));
