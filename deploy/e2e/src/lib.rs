@@ -2,6 +2,8 @@
 
 mod bucket;
 mod newer;
+mod proxy;
+pub mod queues;
 
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use uuid::Uuid;
 
 pub use bucket::Bucket;
 pub use newer::append_newer;
+pub use proxy::{Direction, Proxy};
 
 /// The server on which tests make their databases.
 const DATABASE_VARIABLE: &str = "ATELIER_TEST_DATABASE_URL";
