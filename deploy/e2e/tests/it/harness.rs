@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use atelier_e2e::until;
 use atelier_events::Connections;
 use atelier_events::settings::{BusSettings, DatabaseSettings};
 use atelier_standalone::client::Client;
 use atelier_standalone::daemons::Daemons;
 use atelier_standalone::installation::Installation;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::process::Child;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Any free port of this machine.
@@ -20,6 +24,9 @@ pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 
 /// Lines of each daemon that are shown when a test fails.
 const LAST_LINES: usize = 12;
+
+/// How long a daemon may take to stop.
+const STOPPED: Duration = Duration::from_secs(40);
 
 /// The installation.
 pub(crate) struct Processes {
@@ -35,11 +42,13 @@ pub(crate) struct Processes {
     pub(crate) api_url: String,
     /// The secret of its API.
     pub(crate) api_key: String,
+    /// What its messages go over; empty where the daemons were told another address.
+    pub(crate) bus: BusSettings,
     environment: BTreeMap<String, String>,
     logs: PathBuf,
     // The bucket ends when the daemons have, and the folder goes last: fields are dropped in this order.
     _bucket: DropGuard,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Runs a test on an installation of this database and bus. Afterwards every daemon must still run and stop well; when
@@ -64,7 +73,7 @@ impl Processes {
         installation.producer.database = database(database_url);
         installation.producer.api.listen = free_address().await?.to_string();
         let mut environment = BTreeMap::from([("ATELIER__BUS__PREFIX".to_owned(), bus.prefix.clone())]);
-        installation.producer.bus = bus;
+        installation.producer.bus = bus.clone();
         let shutdown = CancellationToken::new();
         let bucket = installation.start_bucket(ANY_PORT.parse()?, shutdown.clone()).await?;
         ensure!(bucket.is_some(), "the environment names a bucket; unset ATELIER__STORE__ENDPOINT");
@@ -84,10 +93,11 @@ impl Processes {
             site: installation.home.site(),
             api_url,
             api_key,
+            bus,
             environment,
             logs,
             _bucket: shutdown.drop_guard(),
-            _folder: folder,
+            folder,
         })
     }
 
@@ -96,12 +106,82 @@ impl Processes {
         run(program, arguments, &self.environment).await
     }
 
+    /// The arguments with which `atelier` looks at this installation.
+    pub(crate) fn data_dir(&self) -> [String; 2] {
+        ["--data-dir".to_owned(), self.folder.path().display().to_string()]
+    }
+
+    /// What the daemons are told under this key of the settings.
+    pub(crate) fn told(&self, key: &str) -> anyhow::Result<&str> {
+        self.environment
+            .get(&format!("ATELIER__{key}"))
+            .map(String::as_str)
+            .with_context(|| format!("{key} is not set"))
+    }
+
+    /// Starts another process of a daemon, with settings of its own over those of the others.
+    pub(crate) fn beside(&self, name: &'static str, settings: &[(&str, &str)]) -> anyhow::Result<Beside> {
+        let mut environment = self.environment.clone();
+        environment.extend(settings.iter().map(|(key, value)| (format!("ATELIER__{key}"), (*value).to_owned())));
+        let log = self.logs.join(format!("{name}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(log)?;
+        let child = command(name, &[], &environment)?.stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Beside { name, child })
+    }
+
+    /// Starts a daemon with settings of its own in place of the one that runs.
+    pub(crate) async fn replace(&mut self, name: &'static str, settings: &[(&str, &str)]) -> anyhow::Result<Beside> {
+        // How it ends is no matter: it may have begun just now, and not know yet what a signal means.
+        self.daemons.stop_one(name).await?;
+        let beside = self.beside(name, settings)?;
+        if name == "atelier-producer" {
+            self.answers().await?;
+        }
+        Ok(beside)
+    }
+
+    /// Waits until the API takes requests.
+    pub(crate) async fn answers(&self) -> anyhow::Result<()> {
+        let health = format!("{}/healthz", self.api_url);
+        until("the API answers", || async { Ok(reqwest::get(&health).await.is_ok_and(|it| it.status().is_success())) })
+            .await
+    }
+
     async fn stop(mut self) -> anyhow::Result<()> {
         if let Some((name, status)) = self.daemons.ended()? {
             anyhow::bail!("{name} ended by itself with {status}\n{}", complaints(&self.logs));
         }
         let stopped = self.daemons.stop().await;
         stopped.map_err(|error| error.context(complaints(&self.logs)))
+    }
+}
+
+/// A process of a daemon that is not one of [`Daemons`]. Killed when it is dropped.
+pub(crate) struct Beside {
+    name: &'static str,
+    child: Child,
+}
+
+impl Beside {
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.with_context(|| format!("cannot kill {}", self.name))
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid.with_context(|| format!("{} does not run", self.name))?;
+        kill_process(pid, signal).with_context(|| format!("cannot send {signal:?} to {}", self.name))
+    }
+
+    /// Stops it as systemd would.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)?;
+        let ended = tokio::time::timeout(STOPPED, self.child.wait()).await;
+        let status: ExitStatus = ended.with_context(|| format!("{} does not stop", self.name))??;
+        ensure!(status.success(), "{} ended with {status}", self.name);
+        Ok(())
     }
 }
 
@@ -152,19 +232,26 @@ pub(crate) async fn free_address() -> anyhow::Result<SocketAddr> {
     anyhow::bail!("no free port found between 20000 and 29999")
 }
 
+/// Shows a figure to whoever runs the test.
+#[expect(clippy::print_stderr, reason = "what a test says of itself, which its runner shows when asked")]
+pub(crate) fn report(line: &str) {
+    eprintln!("{line}");
+}
+
 fn database(url: &str) -> DatabaseSettings {
     DatabaseSettings { url: url.to_owned(), ..DatabaseSettings::default() }
 }
 
-/// The last warnings and errors of each daemon.
+/// The last warnings and errors of each daemon, and the last it said at all.
 fn complaints(logs: &Path) -> String {
     let mut told = Vec::new();
     for entry in std::fs::read_dir(logs).into_iter().flatten().flatten() {
         let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
         let bad = |line: &&str| ["WARN", "ERROR", "panicked", "Error:"].iter().any(|word| line.contains(word));
         let lines: Vec<&str> = text.lines().filter(bad).collect();
-        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        told.push(format!("{}:\n{}", entry.file_name().display(), last.join("\n")));
+        let bad = &lines[lines.len().saturating_sub(LAST_LINES)..];
+        let last = text.lines().next_back().unwrap_or("nothing");
+        told.push(format!("{}:\n{}\nits last word: {last}", entry.file_name().display(), bad.join("\n")));
     }
     told.join("\n")
 }

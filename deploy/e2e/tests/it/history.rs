@@ -45,6 +45,12 @@ pub(crate) async fn rendered(log: &Log, variants: i64) -> anyhow::Result<()> {
     .await
 }
 
+/// How many events the relay has not got confirmed.
+pub(crate) async fn unpublished(log: &Log) -> anyhow::Result<i64> {
+    let statement = "select h.position - c.position from checkpoints c, log_head h where c.name = 'relay'";
+    Ok(sqlx::query_scalar(statement).fetch_one(log.pool()).await?)
+}
+
 /// The consumer of a daemon that runs jobs.
 pub(crate) fn consumer(daemon: &str) -> Option<&'static str> {
     match daemon {

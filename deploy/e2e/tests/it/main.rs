@@ -2,16 +2,21 @@
 //! and buckets, with kills and bad input where it hurts.
 
 mod bad_input;
+mod broker;
 mod commands;
 mod crash;
+mod database;
 mod demo;
 mod deploys;
 mod duplicates;
 mod gallery;
 mod harness;
 mod history;
+mod invariant;
+mod kills;
 mod large_upload;
 mod newer;
+mod leases;
 mod pictures;
 mod replay;
 mod roles;
@@ -20,3 +25,7 @@ mod shutdown;
 
 /// The setting with which nobody looks by himself, so that what happens after the start happens because of a message.
 const BY_MESSAGE: (&str, &str) = ("CONSUMER__POLL_INTERVAL_MS", "3600000");
+
+/// What dies is noticed soon; all else is as an operator has it.
+const IMPATIENT: [(&str, &str); 3] =
+    [("CONSUMER__LEASE_TTL_MS", "3000"), ("CONSUMER__BACKOFF_INITIAL_MS", "300"), ("CONSUMER__BACKOFF_MAX_MS", "3000")];

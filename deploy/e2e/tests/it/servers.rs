@@ -1,12 +1,14 @@
 //! A Postgres and a RabbitMQ of one test's own, to be killed: the scripts of `deploy/local`, in a checkout that holds
 //! nothing else. They need the servers' programs on this machine.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use atelier_e2e::until_within;
+use futures::future::try_join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -14,14 +16,14 @@ use tokio::process::Command;
 /// How long a killed process may take to be gone.
 const GONE: Duration = Duration::from_secs(10);
 
-/// The servers. Stopped, and all they wrote removed, when this is dropped.
+/// Those of them that a test asked for. Stopped, and all they wrote removed, when this is dropped.
 pub(crate) struct Servers {
     checkout: TempDir,
 }
 
 impl Servers {
-    /// Starts both.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// Starts these: `postgres`, `rabbitmq`.
+    pub(crate) async fn start(wanted: &[&str]) -> anyhow::Result<Self> {
         // The servers run as users of their own, who must be able to come here. The name is short, for the path of a
         // socket has room for about a hundred bytes.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -34,13 +36,18 @@ impl Servers {
             std::fs::copy(entry.path(), to.join(entry.file_name()))?;
         }
         let servers = Self { checkout };
-        tokio::try_join!(servers.up("postgres"), servers.up("rabbitmq"))?;
+        try_join_all(wanted.iter().map(|server| servers.up(server))).await?;
         Ok(servers)
     }
 
     /// Starts one of them, at the address it had before.
     pub(crate) async fn up(&self, server: &str) -> anyhow::Result<()> {
         self.script(server, "up").await.map(drop)
+    }
+
+    /// Stops one of them as its operator would.
+    pub(crate) async fn down(&self, server: &str) -> anyhow::Result<()> {
+        self.script(server, "down").await.map(drop)
     }
 
     /// Where one of them is reached.
@@ -54,6 +61,32 @@ impl Servers {
         let text = std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
         let pid = text.lines().next().and_then(|line| line.parse().ok()).context("postmaster.pid names no process")?;
         kill(pid).await
+    }
+
+    /// Lets no file of Postgres grow beyond this many bytes; none: as large as the disk allows. Postgres takes that for a
+    /// full disk, and unlike one it needs neither a disk nor a privilege: whoever runs Postgres may do it to it.
+    pub(crate) async fn limit_files_of_postgres(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let data = std::fs::canonicalize(self.place("postgres")?)?.join("data");
+        // With the colon, the bound of this bound stays as it is and allows to take it back.
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let mut limited = 0;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            // Every process of Postgres stands in its data folder; what has ended meanwhile stands nowhere.
+            if !std::fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder == data) {
+                continue;
+            }
+            let pid = entry.file_name().to_string_lossy().into_owned();
+            // As whoever runs it, for in a container not even root may limit what belongs to others.
+            let Ok(owner) = entry.metadata() else { continue };
+            let mut prlimit = Command::new("prlimit");
+            prlimit.uid(owner.uid()).gid(owner.gid()).args(["--pid", &pid]).arg(format!("--fsize={limit}:"));
+            let output = prlimit.output().await.context("prlimit (of util-linux) is needed")?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success() || !entry.path().exists(), "cannot limit process {pid}: {said}");
+            limited += 1;
+        }
+        ensure!(limited > 0, "no process stands in {}", data.display());
+        Ok(())
     }
 
     /// Ends RabbitMQ in the same way.
@@ -106,6 +139,9 @@ impl Drop for Servers {
             signal(pid).ok();
         }
         for server in ["rabbitmq", "postgres"] {
+            if !self.checkout.path().join(format!(".atelier/{server}.place")).exists() {
+                continue;
+            }
             let path = self.checkout.path().join(format!("deploy/local/{server}.sh"));
             let mut down = with_own_servers(&path, "down");
             down.stdout(Stdio::null()).stderr(Stdio::null()).status().ok();
