@@ -1,6 +1,7 @@
 # The commands of every day. Everything else is in deploy/local.
 
 BUS ?= postgres
+MINUTES ?= 10
 export BUS ONCE
 # A Rust installed a minute ago is not on the PATH of this shell yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -9,7 +10,7 @@ LOCAL := deploy/local
 SERVICES := postgres $(filter rabbitmq,$(BUS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint services-up services-down clean-data
+.PHONY: help demo test soak lint services-up services-down clean-data
 
 help:
 	@echo 'make demo           build, start what is needed and show everything; Ctrl-C ends it'
@@ -17,6 +18,7 @@ help:
 	@echo '                    ONCE=1                end when all is done; the exit status says whether all went well'
 	@echo '                    PICTURES="a.jpg b/"   import these pictures instead of the shipped ones'
 	@echo 'make test           start private services, run every test, stop them again'
+	@echo 'make soak           keep artworks coming for MINUTES=10; memory must stay flat and nothing be lost'
 	@echo 'make lint           formatting, lints, documentation, scripts, licences and advisories'
 	@echo 'make services-up    a private Postgres and RabbitMQ that stay; prints how to reach them'
 	@echo 'make services-down  stop them; their data stays'
@@ -30,6 +32,13 @@ demo:
 test:
 	@$(LOCAL)/toolchain.sh
 	@$(LOCAL)/with-services.sh test postgres rabbitmq -- $(LOCAL)/test.sh
+
+# One test of many, run for longer: without the test runner and its time limits, and with what it measured.
+soak:
+	@$(LOCAL)/toolchain.sh
+	@$(LOCAL)/with-services.sh test postgres rabbitmq -- env ATELIER_SOAK_S=$$(( $(MINUTES) * 60 )) sh -ec '\
+		cargo build --locked --workspace --bins; \
+		cargo test --locked --package atelier-e2e --test it -- soak --nocapture'
 
 lint:
 	@$(LOCAL)/lint.sh

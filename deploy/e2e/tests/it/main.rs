@@ -4,6 +4,7 @@
 mod bad_input;
 mod broker;
 mod commands;
+mod cost;
 mod crash;
 mod database;
 mod demo;
