@@ -11,10 +11,11 @@ use atelier_e2e::until_within;
 use futures::future::try_join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 /// How long a killed process may take to be gone.
-const GONE: Duration = Duration::from_secs(10);
+const GONE: Duration = Duration::from_secs(30);
 
 /// Those of them that a test asked for. Stopped, and all they wrote removed, when this is dropped.
 pub(crate) struct Servers {
@@ -42,7 +43,11 @@ impl Servers {
 
     /// Starts one of them, at the address it had before.
     pub(crate) async fn up(&self, server: &str) -> anyhow::Result<()> {
-        self.script(server, "up").await.map(drop)
+        let before = self.port(server).ok();
+        self.script(server, "up").await?;
+        let port = self.port(server)?;
+        ensure!(before.is_none_or(|before| before == port), "{server} came back at port {port}, not at {before:?}");
+        Ok(())
     }
 
     /// Stops one of them as its operator would.
@@ -60,7 +65,7 @@ impl Servers {
         let file = self.place("postgres")?.join("data/postmaster.pid");
         let text = std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
         let pid = text.lines().next().and_then(|line| line.parse().ok()).context("postmaster.pid names no process")?;
-        kill(pid).await
+        self.kill("postgres", pid).await
     }
 
     /// Lets no file of Postgres grow beyond this many bytes; none: as large as the disk allows. Postgres takes that for a
@@ -91,7 +96,18 @@ impl Servers {
 
     /// Ends RabbitMQ in the same way.
     pub(crate) async fn kill_rabbitmq(&self) -> anyhow::Result<()> {
-        kill(self.rabbitmq_process()?.context("RabbitMQ does not run")?).await
+        self.kill("rabbitmq", self.rabbitmq_process()?.context("RabbitMQ does not run")?).await
+    }
+
+    /// Kills a process and waits until its port is closed too. The first thread of a process looks dead before the others
+    /// are, and those keep the port open: a server that is started meanwhile takes that for a stranger and moves away.
+    async fn kill(&self, server: &str, pid: i32) -> anyhow::Result<()> {
+        let port = self.port(server)?;
+        signal(pid)?;
+        until_within(GONE, "a killed process is gone", || async {
+            Ok(is_gone(pid) && TcpStream::connect(("127.0.0.1", port)).await.is_err())
+        })
+        .await
     }
 
     /// The Erlang machine of this node: it says in its arguments that its home is the folder of this server.
@@ -115,6 +131,12 @@ impl Servers {
     fn place(&self, server: &str) -> anyhow::Result<PathBuf> {
         let file = self.checkout.path().join(format!(".atelier/{server}.place"));
         Ok(PathBuf::from(std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?.trim()))
+    }
+
+    fn port(&self, server: &str) -> anyhow::Result<u16> {
+        let file = self.place(server)?.join("port");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+        text.trim().parse().with_context(|| format!("{} names no port", file.display()))
     }
 
     async fn script(&self, server: &str, verb: &str) -> anyhow::Result<String> {
@@ -161,11 +183,6 @@ fn with_own_servers(script: &Path, verb: &str) -> std::process::Command {
         command.env_remove(variable);
     }
     command
-}
-
-async fn kill(pid: i32) -> anyhow::Result<()> {
-    signal(pid)?;
-    until_within(GONE, "a killed process is gone", || async { Ok(is_gone(pid)) }).await
 }
 
 fn signal(pid: i32) -> anyhow::Result<()> {
