@@ -64,6 +64,16 @@ insert into privileges (object, privileges, roles) values
     -- The relay enlists; workers claim, renew and settle.
     ('table jobs', 'select, insert, update, delete', '{atelier_producer}'),
     ('table jobs', 'select, update', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table available_jobs', 'select, insert, update, delete', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table scheduled_jobs', 'select, insert, update, delete', '{atelier_producer}'),
+    ('table scheduled_jobs', 'insert', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table leases', 'select, insert, update, delete', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table dead_letters', 'select, insert, update, delete', '{atelier_producer}'),
+    ('table dead_letters', 'insert', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table pauses', 'select, insert, delete', '{atelier_producer}'),
+    ('table pauses', 'select', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index,atelier_site}'),
+    ('table rates', 'select, insert, update', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table workers', 'select, insert, update, delete', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
     -- The relay's, the gallery list's.
     ('table checkpoints', 'select, insert, update', '{atelier_producer,atelier_index}'),
     ('table leaders', 'select, insert, update', '{atelier_producer}'),

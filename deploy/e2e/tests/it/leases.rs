@@ -140,9 +140,10 @@ async fn clock_jumps(log: &Log, hours: i32) -> anyhow::Result<()> {
     let mut transaction = log.pool().begin().await?;
     // In the order in which the product locks them.
     for statement in [
-        "with due as (select id from jobs where finished_at is null order by id for update) \
-         update jobs set lease_until = lease_until - make_interval(hours => $1), \
-         run_at = run_at - make_interval(hours => $1) from due where jobs.id = due.id",
+        "with held as (select job from leases order by job for update) \
+         update leases set lease_until = lease_until - make_interval(hours => $1) from held where leases.job = held.job",
+        "update scheduled_jobs set run_at = run_at - make_interval(hours => $1)",
+        "update jobs set run_at = run_at - make_interval(hours => $1) where finished_at is null",
         "update leaders set lease_until = lease_until - make_interval(hours => $1)",
     ] {
         sqlx::query(statement).bind(hours).execute(&mut *transaction).await?;
