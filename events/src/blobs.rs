@@ -13,6 +13,7 @@ mod disposition;
 mod download;
 mod error;
 mod key;
+mod observed;
 mod percent;
 mod presign;
 mod settings;
@@ -29,6 +30,7 @@ pub use client::{ATTEMPT_TIMEOUT, MAX_ATTEMPTS};
 pub use download::Download;
 pub use error::BlobError;
 pub use key::{MAX_KEY_BYTES, MAX_UPLOAD_KEY_BYTES};
+use observed::observed;
 pub use presign::Presigned;
 pub use settings::StoreSettings;
 pub use upload::{MAX_PARTS, PART_BYTES, Upload};
@@ -106,7 +108,8 @@ impl Blobs {
 
     /// Answers whether the bucket is there and may be used; creates nothing.
     pub async fn ready(&self) -> Result<(), BlobError> {
-        let answer = self.client.head_bucket().bucket(&self.bucket).send().await;
+        let request = self.client.head_bucket().bucket(&self.bucket);
+        let answer = observed("head_bucket", "", request.send()).await;
         answer.map(drop).map_err(|error| BlobError::of_bucket(&self.bucket, error))
     }
 
@@ -117,7 +120,8 @@ impl Blobs {
             .clone()
             .map(|constraint| CreateBucketConfiguration::builder().location_constraint(constraint).build());
         let request = self.client.create_bucket().bucket(&self.bucket);
-        match request.set_create_bucket_configuration(location).send().await {
+        let request = request.set_create_bucket_configuration(location);
+        match observed("create_bucket", "", request.send()).await {
             Ok(_) => Ok(()),
             // 409 is also what a bucket of somebody else answers, and then we may not use it.
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 409) => self.ready().await,
@@ -139,7 +143,8 @@ impl Blobs {
     /// What lies under the key, if anything does.
     pub async fn head(&self, key: &str) -> Result<Option<Head>, BlobError> {
         key::check(key)?;
-        let head = match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+        let request = self.client.head_object().bucket(&self.bucket).key(key);
+        let head = match observed("head", key, request.send()).await {
             Ok(head) => head,
             Err(error) => return BlobError::of(&self.bucket, key, error).none_if_not_found(),
         };
@@ -158,14 +163,15 @@ impl Blobs {
         let request = self.client.copy_object().bucket(&self.bucket).copy_source(source).key(to);
         // Without `replace` the copy would inherit the headers of an upload, which are those of the uploader.
         let request = request.metadata_directive(MetadataDirective::Replace);
-        let answer = request.content_type(media_type).cache_control(IMMUTABLE).send().await;
+        let request = request.content_type(media_type).cache_control(IMMUTABLE);
+        let answer = observed("copy", to, request.send()).await;
         answer.map(drop).map_err(|error| BlobError::of(&self.bucket, from, error))
     }
 
     /// The keys that start with the prefix (empty for all), a page at a time: `None` asks for the first.
     pub async fn page(&self, prefix: &str, continuation: Option<String>) -> Result<Page, BlobError> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let answer = request.set_continuation_token(continuation).send().await;
+        let answer = observed("list", prefix, request.set_continuation_token(continuation).send()).await;
         let page = answer.map_err(|error| BlobError::of_bucket(&self.bucket, error))?;
         let entries = page.contents().iter().filter_map(|object| {
             let key = object.key()?.to_owned();
@@ -177,7 +183,8 @@ impl Blobs {
     /// Removes what lies under the key; fine when nothing does.
     pub async fn delete(&self, key: &str) -> Result<(), BlobError> {
         key::check(key)?;
-        match self.client.delete_object().bucket(&self.bucket).key(key).send().await {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        match observed("delete", key, request.send()).await {
             Ok(_) => Ok(()),
             Err(error) => BlobError::of(&self.bucket, key, error).none_if_not_found::<()>().map(|_| ()),
         }
@@ -193,7 +200,7 @@ impl Blobs {
         };
         let request = self.client.put_object().bucket(&self.bucket).key(key);
         let request = request.content_type(media_type).cache_control(cache);
-        let answer = request.body(ByteStream::from(bytes)).send().await;
+        let answer = observed("put", key, request.body(ByteStream::from(bytes)).send()).await;
         answer.map(|_| blob).map_err(|error| BlobError::of(&self.bucket, key, error))
     }
 }

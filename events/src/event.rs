@@ -9,6 +9,7 @@ use crate::artwork::ArtworkEvent;
 use crate::export::ExportEvent;
 use crate::id::{Position, Stream, Version};
 use crate::site::SiteEvent;
+use crate::trace;
 use crate::variant::VariantEvent;
 
 /// Everything that can happen. Closed: a new event does not compile until every fold has answered it.
@@ -198,6 +199,12 @@ impl Recorded {
         self.has_known_type() && self.schema <= Event::SCHEMA
     }
 
+    /// How long ago the log took it, by this machine's clock; nothing where that is behind the database's.
+    #[must_use]
+    pub fn age(&self) -> std::time::Duration {
+        (OffsetDateTime::now_utc() - self.occurred_at).try_into().unwrap_or_default()
+    }
+
     /// The context of an event that answers this one.
     #[must_use]
     pub fn caused(&self, actor: &str) -> Context {
@@ -205,7 +212,8 @@ impl Recorded {
             actor: actor.to_owned(),
             correlation_id: self.correlation_id,
             causation_id: Some(self.id),
-            traceparent: self.traceparent.clone(),
+            // Of the attempt that runs, so that what follows hangs below it.
+            traceparent: trace::current().or_else(|| self.traceparent.clone()),
         }
     }
 }

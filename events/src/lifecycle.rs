@@ -6,6 +6,8 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::health;
+
 /// Cancelled by SIGTERM or SIGINT.
 pub fn shutdown_signal() -> std::io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -23,7 +25,8 @@ pub fn shutdown_signal() -> std::io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-/// Says that the daemon is ready, keeps the watchdog quiet while the process turns, and says when it stops.
+/// Says that the daemon is ready, keeps the watchdog quiet while the loops of the process go round, and says when it
+/// stops.
 pub async fn notify(shutdown: CancellationToken) {
     tell(&[NotifyState::Ready]);
     let mut ticks = sd_notify::watchdog_enabled().map(|watchdog: Duration| tokio::time::interval(watchdog / 2));
@@ -36,7 +39,14 @@ pub async fn notify(shutdown: CancellationToken) {
         };
         tokio::select! {
             () = shutdown.cancelled() => return tell(&[NotifyState::Stopping]),
-            () = tick => tell(&[NotifyState::Watchdog]),
+            () = tick => {
+                let stuck = health::stuck();
+                if stuck.is_empty() {
+                    tell(&[NotifyState::Watchdog]);
+                } else {
+                    tracing::error!(?stuck, "the watchdog is not kept quiet: a loop is stuck");
+                }
+            }
         }
     }
 }

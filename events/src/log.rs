@@ -8,9 +8,11 @@ mod appender;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
 pub use append::{Append, AppendError, Appended, ExpectedVersion, Keyed, Write, append_in};
 pub use verify::{Flaw, Verified, verify};
@@ -45,8 +47,14 @@ impl Log {
     /// A future that is dropped while waiting does not take the append back: it may still happen.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (answer, answered) = oneshot::channel();
-        self.appends.send((append, answer)).await.map_err(|_| AppendError::Stopped)?;
-        answered.await.map_err(|_| AppendError::Stopped)?
+        let (began, span) = (Instant::now(), tracing::debug_span!("append"));
+        let appended = async {
+            self.appends.send((append, answer)).await.map_err(|_| AppendError::Stopped)?;
+            answered.await.map_err(|_| AppendError::Stopped)?
+        };
+        let appended = appended.instrument(span).await;
+        metrics::histogram!("atelier_log_append_seconds").record(began.elapsed().as_secs_f64());
+        appended
     }
 
     /// What a command with this key answered, if it has been seen. The append itself checks again: this spares the

@@ -154,9 +154,13 @@ pub struct TelemetrySettings {
     pub format: LogFormat,
     /// Which log lines are written: `tracing` directives, such as `info,atelier_thumbnails=debug`.
     pub filter: String,
-    /// Where a consumer answers `/metrics` for Prometheus, and `/health`, such as `127.0.0.1:9464`. Empty: nowhere. (The
-    /// producer answers them on `api.listen`.)
-    pub metrics_listen: String,
+    /// Where the daemon answers `/metrics` for Prometheus, `/healthz` and `/readyz`, without a key, such as
+    /// `127.0.0.1:9464`; each daemon needs one of its own. Empty: nowhere. (The producer answers them on `api.listen` too.)
+    pub listen: String,
+    /// The OpenTelemetry collector that traces are sent to, over HTTP, such as `http://127.0.0.1:4318`. Empty: none are made.
+    pub otlp_endpoint: String,
+    /// The share of requests that are traced, from 0 to 1; a client that sends a traceparent decides for itself.
+    pub trace_sample_ratio: f64,
 }
 
 /// How log lines look.
@@ -171,6 +175,12 @@ pub enum LogFormat {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,s3s=warn,s3s_fs=warn".to_owned(), metrics_listen: String::new() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info,s3s=warn,s3s_fs=warn".to_owned(),
+            listen: String::new(),
+            otlp_endpoint: String::new(),
+            trace_sample_ratio: 1.0,
+        }
     }
 }

@@ -12,6 +12,7 @@ mod uploads;
 
 use std::time::Duration;
 
+use atelier_events::trace;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -26,9 +27,14 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use health::missing;
+
 use crate::app::App;
 use crate::auth;
 use crate::problem::{self, Kind, Problem, REQUEST_ID};
+
+/// What is asked every few seconds: their requests would bury all others in traces.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The API's description; its paths come from the routes.
 #[derive(OpenApi)]
@@ -133,11 +139,32 @@ impl MakeRequestId for NewRequestId {
 
 fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if route.is_some_and(|route| PROBES.contains(&route)) {
+        return tracing::info_span!(target: "probe", "request", request.id = id);
+    }
     // The path alone: a query may hold what somebody searches for.
-    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id)
+    let span = tracing::info_span!(
+        "request",
+        http.method = %request.method(),
+        http.path = request.uri().path(),
+        request.id = id,
+        http.status = tracing::field::Empty,
+        trace.id = tracing::field::Empty,
+        otel.name = tracing::field::Empty,
+        otel.kind = tracing::field::Empty,
+    );
+    trace::follow(&span, auth::sent_traceparent(request.headers()), "server", || {
+        format!("{} {}", known(request.method()), route.unwrap_or("none"))
+    });
+    span
 }
 
-fn trace_response<B>(response: &axum::http::Response<B>, elapsed: Duration, _span: &tracing::Span) {
+fn trace_response<B>(response: &axum::http::Response<B>, elapsed: Duration, span: &tracing::Span) {
+    span.record("http.status", response.status().as_u16());
+    if response.status().is_server_error() {
+        trace::failed(span, response.status().as_str());
+    }
     tracing::debug!(http.status = response.status().as_u16(), http.elapsed = ?elapsed, "answered");
 }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use atelier_events::bus::Bus;
 use atelier_events::id::ArtworkId;
+use atelier_events::operations::Missing;
 use atelier_events::{Blobs, Log, Position, keys};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::api;
 use crate::auth::Keys;
 use crate::index::Index;
 use crate::problem::Problem;
@@ -74,6 +76,16 @@ impl App {
             site_url: bare(&settings.site.base_url),
             stopping: CancellationToken::new(),
         })))
+    }
+
+    /// Asks what is missing for work, as `/readyz` does.
+    #[must_use]
+    pub fn missing(&self) -> Missing {
+        let app = self.clone();
+        Arc::new(move || {
+            let app = app.clone();
+            Box::pin(async move { api::missing(&app).await.err().unwrap_or_default() })
+        })
     }
 
     /// What a client asks to see this path of the API.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use atelier_events::{Blobs, Connections, connect, lifecycle, telemetry};
+use atelier_events::{Blobs, Connections, connect, lifecycle, operations, telemetry};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,13 +17,14 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Migrates the database, serves the API and runs the relay, until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let metrics = telemetry::start(&settings.telemetry)?;
+    let telemetry = telemetry::start(&settings.telemetry)?;
     let shutdown = lifecycle::shutdown_signal()?;
     let pool = connect::database(&settings.database).await?;
     connect::migrate(&pool).await?;
     let Connections { log, bus, blobs } = Connections::open(pool, &settings.bus, &settings.store).await?;
     tokio::spawn(make_bucket(blobs.clone(), shutdown.clone()));
-    let app = App::new(log.clone(), Arc::clone(&bus), blobs, metrics, &settings)?;
+    let app = App::new(log.clone(), Arc::clone(&bus), blobs, telemetry.metrics.clone(), &settings)?;
+    operations::serve(&settings.telemetry.listen, telemetry.metrics.clone(), app.missing(), shutdown.clone()).await?;
     let listen = &settings.api.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("api.listen {listen:?} cannot be used"))?;
     tracing::info!(http.listen = %listener.local_addr()?, "the API listens");
@@ -39,6 +40,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         result = result.and(ended.unwrap_or_else(|panic| Err(panic.into())));
     }
     notified.await?;
+    telemetry.finish().await;
     result
 }
 

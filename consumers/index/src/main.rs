@@ -24,9 +24,7 @@ async fn main() -> anyhow::Result<()> {
         }
         return daemon.finish().await;
     }
-    let mut common: atelier_runtime::Settings = load()?;
-    // Metrics are answered by the daemon beside which this runs.
-    common.telemetry.metrics_listen.clear();
+    let common: atelier_runtime::Settings = load()?;
     telemetry::start(&common.telemetry)?;
     let text = if let Command::Replay { json } = command {
         let pool = connect::database(&common.database).await?;

@@ -1,6 +1,7 @@
 //! What `main` of every daemon does around its consumers.
 
-use atelier_events::{Connections, lifecycle};
+use atelier_events::telemetry::{self, Telemetry};
+use atelier_events::{Connections, lifecycle, operations};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,22 +17,26 @@ pub struct Daemon {
     settings: ConsumerSettings,
     shutdown: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
+    /// None where another part of the process has started it and ends it.
+    telemetry: Option<Telemetry>,
 }
 
 impl Daemon {
     /// Reads the settings, starts telemetry and connects; stops on SIGTERM and SIGINT.
     pub async fn start() -> anyhow::Result<Self> {
         let settings: Settings = atelier_events::settings::load()?;
-        atelier_events::telemetry::start(&settings.telemetry)?;
+        let telemetry = telemetry::start(&settings.telemetry)?;
         let shutdown = lifecycle::shutdown_signal()?;
         let connections = connect(&settings.database, &settings.bus, &settings.store).await?;
-        Ok(Self::new(connections, settings.consumer, shutdown))
+        let missing = operations::missing_of(&connections);
+        operations::serve(&settings.telemetry.listen, telemetry.metrics.clone(), missing, shutdown.clone()).await?;
+        Ok(Self { telemetry: Some(telemetry), ..Self::new(connections, settings.consumer, shutdown) })
     }
 
     /// Consumers that stop when this token is cancelled.
     #[must_use]
     pub fn new(connections: Connections, settings: ConsumerSettings, shutdown: CancellationToken) -> Self {
-        Self { connections, settings, shutdown, tasks: JoinSet::new() }
+        Self { connections, settings, shutdown, tasks: JoinSet::new(), telemetry: None }
     }
 
     /// Adds a consumer that runs jobs.
@@ -70,6 +75,9 @@ impl Daemon {
             result = result.and(ended);
         }
         notified.await?;
+        if let Some(telemetry) = self.telemetry {
+            telemetry.finish().await;
+        }
         result
     }
 }

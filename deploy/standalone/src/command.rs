@@ -30,11 +30,12 @@ impl Command {
 
     /// Runs everything in this process until SIGINT or SIGTERM.
     pub async fn up(self, listen: &Listen) -> anyhow::Result<ExitCode> {
-        let metrics = atelier_events::telemetry::start(&self.installation.producer.telemetry)?;
-        let up = up::start(self.installation, listen, metrics, shutdown_signal()?).await?;
+        let telemetry = atelier_events::telemetry::start(&self.installation.producer.telemetry)?;
+        let up = up::start(self.installation, listen, telemetry.metrics.clone(), shutdown_signal()?).await?;
         tracing::info!(gallery = up.running.site_url, api = up.running.api_url, "running");
-        up.finish().await?;
-        Ok(ExitCode::SUCCESS)
+        let finished = up.finish().await;
+        telemetry.finish().await;
+        finished.map(|()| ExitCode::SUCCESS)
     }
 
     /// Shows everything.
@@ -44,17 +45,19 @@ impl Command {
         if telemetry.filter == atelier_events::settings::TelemetrySettings::default().filter {
             "error".clone_into(&mut telemetry.filter);
         }
-        let metrics = atelier_events::telemetry::start(telemetry)?;
+        let telemetry = atelier_events::telemetry::start(telemetry)?;
         let shutdown = shutdown_signal()?;
         if args.daemons {
             return self.demo_with_daemons(args, shutdown).await;
         }
         let home = self.installation.home.clone();
-        let up = up::start(self.installation, &args.listen, metrics, shutdown.clone()).await?;
+        let up = up::start(self.installation, &args.listen, telemetry.metrics.clone(), shutdown.clone()).await?;
         let client = Client::new(&up.running.api_url, &up.api_key)?;
         let after = up.connections.log.head().await?;
         let code = show(&client, &up.running, &home, after, args, shutdown).await;
-        up.stop().await?;
+        let stopped = up.stop().await;
+        telemetry.finish().await;
+        stopped?;
         code
     }
 

@@ -102,8 +102,15 @@ async fn spawn(
     let stop = shutdown.clone();
     tasks.spawn(async move { gallery_server::serve(site, &folder, stop).await });
 
-    let app =
-        atelier_producer::App::new(log.clone(), Arc::clone(&bus), blobs.clone(), metrics, &installation.producer)?;
+    let app = atelier_producer::App::new(
+        log.clone(),
+        Arc::clone(&bus),
+        blobs.clone(),
+        metrics.clone(),
+        &installation.producer,
+    )?;
+    let operations = &installation.producer.telemetry.listen;
+    atelier_events::operations::serve(operations, metrics, app.missing(), shutdown.clone()).await?;
     tasks.spawn(atelier_producer::serve(api, app, shutdown.clone()));
     let (relay, stop) = (installation.producer.relay, shutdown.clone());
     tasks.spawn(async move { atelier_producer::relay::run(log, bus, relay, stop).await });

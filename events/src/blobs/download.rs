@@ -2,7 +2,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
-use super::{BlobError, Blobs, hex};
+use super::{BlobError, Blobs, hex, observed};
 
 /// A blob on its way here, piece by piece. Reading slowly slows the store down; dropping it ends the transfer.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ impl Blobs {
     /// Starts to read a blob of any length.
     pub async fn stream(&self, key: &str) -> Result<Download, BlobError> {
         super::key::check(key)?;
-        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let answer = observed("get", key, request.send()).await;
         let answer = answer.map_err(|error| BlobError::of(&self.bucket, key, error))?;
         Ok(Download { key: key.to_owned(), body: answer.body })
     }

@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
-use super::{Blob, BlobError, Blobs, IMMUTABLE, hex, key};
+use super::{Blob, BlobError, Blobs, IMMUTABLE, hex, key, observed};
 
 /// Length of a part in bytes. All but the last are of the same length, as R2 demands; S3 allows none under 5 MiB.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -133,7 +134,8 @@ impl Upload {
         parts.done.sort_by_key(CompletedPart::part_number);
         let whole = CompletedMultipartUpload::builder().set_parts(Some(parts.done.clone())).build();
         let request = blobs.client.complete_multipart_upload().bucket(&blobs.bucket).key(&*key);
-        let answer = request.upload_id(&parts.upload_id).multipart_upload(whole).send().await;
+        let request = request.upload_id(&parts.upload_id).multipart_upload(whole);
+        let answer = observed("complete_upload", key, request.send()).await;
         answer.map(drop).map_err(|error| BlobError::of(&blobs.bucket, key, error))
     }
 }
@@ -159,7 +161,8 @@ impl Drop for Upload {
 impl Parts {
     async fn begin(blobs: &Blobs, key: &str, media_type: &str) -> Result<Self, BlobError> {
         let request = blobs.client.create_multipart_upload().bucket(&blobs.bucket).key(key);
-        let answer = request.content_type(media_type).cache_control(IMMUTABLE).send().await;
+        let request = request.content_type(media_type).cache_control(IMMUTABLE);
+        let answer = observed("begin_upload", key, request.send()).await;
         let begun = answer.map_err(|error| BlobError::of(&blobs.bucket, key, error))?;
         // A store that names no upload will refuse its first part.
         let upload_id = begun.upload_id().unwrap_or_default().to_owned();
@@ -180,10 +183,12 @@ impl Parts {
         let request = blobs.client.upload_part().bucket(&blobs.bucket).key(key).upload_id(&self.upload_id);
         let request = request.part_number(number).body(ByteStream::from(part));
         let (bucket, key) = (blobs.bucket.clone(), key.to_owned());
-        self.in_flight.spawn(async move {
-            let sent = request.send().await.map_err(|error| BlobError::of(&bucket, &key, error))?;
+        let sending = async move {
+            let sent = observed("put_part", &key, request.send()).await;
+            let sent = sent.map_err(|error| BlobError::of(&bucket, &key, error))?;
             Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
-        });
+        };
+        self.in_flight.spawn(sending.in_current_span());
         Ok(())
     }
 
@@ -203,7 +208,7 @@ impl Parts {
         // carried out. So those under way come to their end first.
         while self.in_flight.join_next().await.is_some() {}
         let request = blobs.client.abort_multipart_upload().bucket(&blobs.bucket).key(key);
-        let answer = request.upload_id(&self.upload_id).send().await;
+        let answer = observed("abort_upload", key, request.upload_id(&self.upload_id).send()).await;
         answer.map(drop).map_err(|error| BlobError::of(&blobs.bucket, key, error))
     }
 }

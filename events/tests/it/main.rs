@@ -10,6 +10,7 @@ mod jobs;
 mod leadership;
 mod line;
 mod migrations;
+mod operations;
 mod order;
 mod proposals;
 mod refusals;
