@@ -178,3 +178,13 @@ pub async fn consumers(pool: &PgPool) -> sqlx::Result<Vec<ConsumerStatus>> {
 pub fn consumer_names() -> Vec<&'static str> {
     Consumer::ALL.into_iter().filter(|consumer| consumer.kind() == Kind::Job).map(Consumer::name).collect()
 }
+
+/// How many jobs there are that are neither completed nor cancelled, by consumer and state, the states without any
+/// included: what is counted again and again must not touch the history.
+pub async fn count_open(pool: &PgPool) -> sqlx::Result<Vec<Count>> {
+    let consumers = Consumer::ALL.into_iter().filter(|consumer| consumer.kind() == Kind::Job);
+    sqlx::query_as(include_str!("../sql/count_open_jobs.sql"))
+        .bind(consumers.map(Consumer::name).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await
+}
