@@ -180,12 +180,23 @@ impl Bus for RabbitBus {
 
     fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {
         Box::pin(async {
-            let mut publishing = self.publishing.lock().await;
-            if publishing.as_ref().is_some_and(|(_, channel)| channel.status().connected()) {
-                return Ok(());
+            let channel = {
+                let mut publishing = self.publishing.lock().await;
+                match publishing.as_ref() {
+                    Some((_, channel)) if channel.status().connected() => channel.clone(),
+                    _ => {
+                        // Opening it took answers to many questions.
+                        *publishing = Some(self.broker.open_to_publish().await?);
+                        return Ok(());
+                    }
+                }
+            };
+            // A connection that looks whole may lead nowhere. This asks for something that changes nothing: who only
+            // publishes has no prefetch.
+            match timeout(ANSWER, channel.basic_qos(0, BasicQosOptions::default())).await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(BusError::Unreachable("no answer in time".to_owned())),
             }
-            *publishing = Some(self.broker.open_to_publish().await?);
-            Ok(())
         })
     }
 }
