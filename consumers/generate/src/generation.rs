@@ -7,6 +7,7 @@ use atelier_events::log::{Append, Write};
 use atelier_events::variant::{Generated, Requested, Started};
 use atelier_events::{Artwork, Blobs, Consumer, Event, Log, Stream, VariantEvent, VariantState, keys};
 use atelier_runtime::{Attempt, Job, Outcome};
+use tracing::Instrument;
 
 use crate::provider::{ProviderError, Providers};
 
@@ -41,7 +42,8 @@ impl Generation {
         let started = Write::answer(&attempt.event, ACTOR, Event::Variant(VariantEvent::Started(started)));
         self.log.append(Append { key: None, writes: vec![started] }).await?;
         let began = Instant::now();
-        let made = match provider.make(&requested.recipe).await {
+        let asking = tracing::debug_span!("provider", otel.kind = "client", provider.name = requested.recipe.provider);
+        let made = match provider.make(&requested.recipe).instrument(asking).await {
             Ok(made) => made,
             Err(ProviderError::Refused(why)) => return Ok(Outcome::Discarded(why)),
             Err(ProviderError::Throttled(pause)) => return Ok(Outcome::Snoozed(pause)),

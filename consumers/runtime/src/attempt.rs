@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use atelier_events::given_up::given_up;
 use atelier_events::jobs::{Claimed, End, Settlement};
+use atelier_events::trace;
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +22,19 @@ const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Worker<J> {
     pub(crate) job: J,
     pub(crate) leases: Leases,
-    pub(crate) ended: mpsc::Sender<Settlement>,
+    /// Each with a span that lasts until it is settled.
+    pub(crate) ended: mpsc::Sender<(Settlement, tracing::Span)>,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeout: Duration,
     /// The grace period is over: what still runs goes back to the queue.
     pub(crate) handed_back: CancellationToken,
+}
+
+/// Begins the counters of attempts at nothing, so that the first of a kind is a change and not the beginning of a series.
+pub(crate) fn begin_counting<J: Job>() {
+    for end in ["completed", "retryable", "snoozed", "released", "discarded"] {
+        metrics::counter!("atelier_attempts_total", "consumer" => J::CONSUMER.name(), "end" => end).increment(0);
+    }
 }
 
 /// Runs one attempt and sends its end to be settled. Panics of the job are errors like any other.
@@ -34,23 +43,35 @@ pub(crate) async fn run_attempt<J: Job>(worker: std::sync::Arc<Worker<J>>, claim
         "attempt",
         job.id = claimed.job,
         job.attempt = claimed.attempt,
+        job.consumer = J::CONSUMER.name(),
         event.position = claimed.event.position.0,
         event.type = claimed.event.event_type,
         stream = %claimed.event.stream,
+        trace.id = tracing::field::Empty,
+        otel.name = tracing::field::Empty,
+        otel.kind = tracing::field::Empty,
     );
+    trace::follow_attempt(&span, &claimed, J::CONSUMER.name());
+    if claimed.fence == 1 {
+        metrics::histogram!("atelier_job_wait_seconds", "consumer" => J::CONSUMER.name())
+            .record(claimed.event.age().as_secs_f64());
+    }
     async {
         let began = Instant::now();
         let held = worker.leases.hold(claimed.job, claimed.fence);
         let Some(settlement) = end_of(&worker, &claimed, &held.lost).await else {
             return;
         };
-        metrics::histogram!("atelier_job_seconds", "consumer" => J::CONSUMER.name())
+        metrics::histogram!("atelier_attempt_seconds", "consumer" => J::CONSUMER.name())
             .record(began.elapsed().as_secs_f64());
-        metrics::counter!("atelier_jobs_total", "consumer" => J::CONSUMER.name(), "end" => label(&settlement.end))
+        metrics::counter!("atelier_attempts_total", "consumer" => J::CONSUMER.name(), "end" => label(&settlement.end))
             .increment(1);
+        if let End::Retryable { error, .. } | End::Discarded { error } = &settlement.end {
+            trace::failed(&tracing::Span::current(), error);
+        }
         // The settler outlives all attempts. The lease is held until the settler has the result; its transaction is
         // fenced, so a lease that ends in between does no harm.
-        drop(worker.ended.send(settlement).await);
+        drop(worker.ended.send((settlement, tracing::debug_span!("settle"))).await);
     }
     .instrument(span)
     .await;

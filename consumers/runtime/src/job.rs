@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use atelier_events::bus::{Inbox, Received};
+use atelier_events::health::Pulse;
 use atelier_events::jobs::{self, Claimed};
 use atelier_events::log::Write;
 use atelier_events::{Connections, Consumer, Recorded};
@@ -91,12 +92,16 @@ pub async fn run_job<J: Job>(
         poll_interval: Duration::from_millis(settings.poll_interval_ms),
         rate_per_minute: settings.rate_per_minute,
         look_at: Instant::now(),
+        pulse: Pulse::of(format!("{} claims", J::CONSUMER)),
     };
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     let mut attempts = JoinSet::new();
+    crate::attempt::begin_counting::<J>();
     tracing::info!(consumer = %J::CONSUMER, worker = claims.name, "running");
     loop {
         while attempts.try_join_next().is_some() {}
+        // An attempt may take its time, which is bounded by its timeout.
+        claims.pulse.rest();
         // Holding the slots before claiming means that whatever is claimed starts at once.
         let free = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -166,6 +171,8 @@ struct Claims {
     /// When to look at the table, however many messages come: at once when the last look took as many as it asked for,
     /// since there may be more.
     look_at: Instant,
+    /// Rests while nothing is asked of the database.
+    pulse: Pulse,
 }
 
 impl Claims {
@@ -177,6 +184,7 @@ impl Claims {
                 () = shutdown.cancelled() => return Vec::new(),
                 received = tokio::time::timeout_at(self.look_at, self.inbox.receive(limit)) => received,
             };
+            self.pulse.beat();
             if let Ok(Received::Messages(messages)) = received {
                 let claimed = self.claim(messages.len().min(limit)).await;
                 // Unacknowledged messages come again when the connection does; the table is looked at before that.
@@ -189,6 +197,7 @@ impl Claims {
                 return self.or_none(claimed).await;
             }
         }
+        self.pulse.beat();
         let claimed = self.claim(limit).await;
         let claimed = self.or_none(claimed).await;
         self.look_at = Instant::now();
@@ -221,6 +230,7 @@ impl Claims {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(consumer = %self.consumer, error = %error, "could not claim; trying again");
+                self.pulse.rest();
                 tokio::time::sleep(self.poll_interval).await;
                 Vec::new()
             }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use atelier_events::bus::Received;
+use atelier_events::health::Pulse;
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Connections, Consumer, Position, Recorded};
+use atelier_events::{Connections, Consumer, Position, Recorded, trace};
 use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 
@@ -45,8 +46,10 @@ pub async fn run_projection<P: Projection>(
     let poll = Duration::from_millis(settings.poll_interval_ms);
     let mut failures = 0_u32;
     tracing::info!(consumer = %P::CONSUMER, "running");
+    let pulse = Pulse::of(format!("{} projection", P::CONSUMER));
     while !shutdown.is_cancelled() {
-        let caught_up = match advance(&mut projection, connections).await {
+        pulse.beat();
+        let caught_up = match advance(&mut projection, connections, &pulse).await {
             Ok(caught_up) => {
                 failures = 0;
                 caught_up
@@ -60,6 +63,7 @@ pub async fn run_projection<P: Projection>(
         if !caught_up {
             continue;
         }
+        pulse.rest();
         let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)) * failures.clamp(1, 30);
         let received = tokio::select! {
             () = shutdown.cancelled() => Received::Hint,
@@ -78,10 +82,11 @@ pub async fn run_projection<P: Projection>(
 }
 
 /// Applies one batch. True: that was the end of the log.
-async fn advance<P: Projection>(projection: &mut P, connections: &Connections) -> anyhow::Result<bool> {
+async fn advance<P: Projection>(projection: &mut P, connections: &Connections, pulse: &Pulse) -> anyhow::Result<bool> {
     let checkpoint = projection.checkpoint().await.context("reading the checkpoint")?;
     let events = connections.log.read(checkpoint, READ_LIMIT).await.context("reading the log")?;
     if let Some(last) = events.last() {
+        let _applying = trace::follow_each(&events, "consumer", "apply");
         projection.apply(&events).await.with_context(|| format!("applying events up to position {}", last.position))?;
         metrics::counter!("atelier_projection_events_total", "consumer" => P::CONSUMER.name())
             .increment(events.len() as u64);
@@ -90,6 +95,8 @@ async fn advance<P: Projection>(projection: &mut P, connections: &Connections) -
     }
     let caught_up = i64::try_from(events.len()).unwrap_or(i64::MAX) < READ_LIMIT;
     if caught_up {
+        // It may deploy a whole gallery.
+        pulse.rest();
         projection.caught_up().await?;
     }
     Ok(caught_up)

@@ -3,7 +3,7 @@
 use atelier_events::Log;
 use atelier_events::jobs::{self, Settlement};
 use atelier_events::signal::Channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Attempts that may have ended and wait to be settled.
@@ -14,11 +14,16 @@ const BATCH: usize = 256;
 const TRIES: u32 = 5;
 
 /// Settles until the last sender is gone and everything received has been settled.
-pub(crate) async fn run(log: Log, mut ended: mpsc::Receiver<Settlement>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while ended.recv_many(&mut batch, BATCH).await > 0 {
+pub(crate) async fn run(log: Log, mut ended: mpsc::Receiver<(Settlement, tracing::Span)>) {
+    let mut received = Vec::with_capacity(BATCH);
+    while ended.recv_many(&mut received, BATCH).await > 0 {
+        let (batch, spans): (Vec<_>, Vec<_>) = received.drain(..).unzip();
+        let began = Instant::now();
         settle(&log, &batch).await;
-        batch.clear();
+        drop(spans);
+        metrics::histogram!("atelier_settle_seconds").record(began.elapsed().as_secs_f64());
+        metrics::histogram!("atelier_settle_batch_jobs")
+            .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
     }
 }
 

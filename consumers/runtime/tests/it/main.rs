@@ -10,3 +10,4 @@ mod retries;
 mod scripted;
 mod shutdown;
 mod stage;
+mod traces;

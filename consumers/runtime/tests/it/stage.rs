@@ -115,6 +115,10 @@ impl Stage {
 
     /// Uploads to the log, each on an artwork of its own.
     pub(crate) async fn upload(&self, count: usize) -> anyhow::Result<Vec<Recorded>> {
+        self.upload_as(count, &Context::command("ada")).await
+    }
+
+    async fn upload_as(&self, count: usize, context: &Context) -> anyhow::Result<Vec<Recorded>> {
         let before = self.connections.log.head().await?;
         for _ in 0..count {
             let artwork_id = ArtworkId::new();
@@ -129,7 +133,7 @@ impl Stage {
             let write = Write {
                 stream: Stream::artwork(artwork_id),
                 expected: ExpectedVersion::NoStream,
-                events: vec![NewEvent::new(event, &Context::command("ada"))],
+                events: vec![NewEvent::new(event, context)],
             };
             self.connections.log.append(Append { key: None, writes: vec![write] }).await?;
         }
@@ -141,6 +145,15 @@ impl Stage {
         let events = self.upload(count).await?;
         let head = self.connections.log.head().await?;
         jobs::enlist(self.database_pool(), Position(0), head).await?;
+        Ok(events)
+    }
+
+    /// An upload that goes the whole way and belongs to this trace.
+    pub(crate) async fn publish_traced(&self, traceparent: &str) -> anyhow::Result<Vec<Recorded>> {
+        let context = Context { traceparent: Some(traceparent.to_owned()), ..Context::command("ada") };
+        let events = self.upload_as(1, &context).await?;
+        jobs::enlist(self.database_pool(), Position(0), self.connections.log.head().await?).await?;
+        self.bus().publish(&events).await?;
         Ok(events)
     }
 
