@@ -65,6 +65,7 @@ pub async fn run(
         keep_jobs_s: (settings.keep_jobs_s > 0).then_some(settings.keep_jobs_s),
         holder: Uuid::now_v7().to_string(),
     };
+    metrics::gauge!("atelier_relay_leads").set(0.0);
     while !shutdown.is_cancelled() {
         let asked = Instant::now();
         match relay.take().await {
@@ -92,6 +93,7 @@ impl Relay {
     /// Leads until the lease is lost or the shutdown. Both loops end between two statements and never inside one.
     async fn lead(&self, term: Term, until: Instant, shutdown: &CancellationToken) {
         tracing::info!(relay.holder = self.holder, "the relay leads");
+        metrics::gauge!("atelier_relay_leads").set(1.0);
         let stop = shutdown.child_token();
         tokio::join!(
             self.keep(term, until, &stop),
@@ -99,6 +101,7 @@ impl Relay {
             schedule::run(self, &stop),
             prune::run(self, &stop)
         );
+        metrics::gauge!("atelier_relay_leads").set(0.0);
         tracing::info!(relay.holder = self.holder, "the relay does not lead any more");
     }
 

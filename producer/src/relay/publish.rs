@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use atelier_events::health::Pulse;
 use atelier_events::lead::{self, Term};
-use atelier_events::{Position, jobs, passed_over};
+use atelier_events::{Position, jobs, passed_over, trace};
 use tokio_util::sync::CancellationToken;
 
 use super::{NAME, Relay, jittered};
@@ -27,7 +28,9 @@ pub(super) async fn run(relay: &Relay, term: Term, stop: &CancellationToken) {
     let mut grown = relay.log.grown();
     let mut at = None;
     let mut pause = FIRST_PAUSE;
+    let pulse = Pulse::of("relay publish");
     while !stop.is_cancelled() {
+        pulse.beat();
         // Registered before reading: what is appended from here on ends the wait below.
         grown.borrow_and_update();
         match pass(relay, term, at).await {
@@ -37,6 +40,7 @@ pub(super) async fn run(relay: &Relay, term: Term, stop: &CancellationToken) {
             }
             Ok(Pass::Nothing) => {
                 pause = FIRST_PAUSE;
+                pulse.rest();
                 tokio::select! {
                     () = stop.cancelled() => {}
                     _ = grown.changed() => {}
@@ -71,11 +75,17 @@ async fn pass(relay: &Relay, term: Term, at: Option<Position>) -> anyhow::Result
     let Some(last) = events.last().map(|event| event.position) else { return Ok(Pass::Nothing) };
     jobs::enlist(pool, after, last).await.context("the jobs could not be enlisted")?;
     passed_over::note(pool, &events).await.context("events of unknown types could not be noted")?;
+    let publishing = trace::follow_each(&events, "producer", "publish");
     relay.bus.publish(&events).await.context("the bus did not take the events")?;
+    drop(publishing);
     if !lead::advance_relay(pool, last, term).await.context("the checkpoint could not be moved")? {
         return Ok(Pass::Fenced);
     }
     metrics::counter!("atelier_relay_published_total").increment(events.len() as u64);
+    let waited = metrics::histogram!("atelier_relay_publish_seconds");
+    for event in &events {
+        waited.record(event.age().as_secs_f64());
+    }
     metrics::histogram!("atelier_relay_batch_events")
         .record(f64::from(u32::try_from(events.len()).unwrap_or(u32::MAX)));
     Ok(Pass::Moved(last))

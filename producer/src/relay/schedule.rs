@@ -1,24 +1,63 @@
 //! Jobs whose time has come, and jobs whose worker has stopped answering, are sent to their consumers.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
+use atelier_events::consumer::Kind;
+use atelier_events::health::Pulse;
 use atelier_events::{Consumer, Position, Recorded, jobs, lead, passed_over};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{NAME, Relay, jittered};
 
+/// How often jobs are counted for the metrics.
+const COUNTING: Duration = Duration::from_secs(10);
+
 /// Looks at intervals until it is stopped.
 pub(super) async fn run(relay: &Relay, stop: &CancellationToken) {
+    // There from the start: the first one that is sent is a change then, and not the beginning of a series.
+    for consumer in Consumer::ALL.into_iter().filter(|consumer| consumer.kind() == Kind::Job) {
+        for why in ["due", "rescued"] {
+            metrics::counter!("atelier_relay_jobs_sent_total", "consumer" => consumer.name(), "why" => why)
+                .increment(0);
+        }
+    }
+    let pulse = Pulse::of("relay schedule");
+    let mut count_at = Instant::now();
     while !stop.is_cancelled() {
+        pulse.beat();
+        if count_at <= Instant::now() {
+            count_at = Instant::now() + COUNTING;
+            count(relay).await;
+        }
         match tick(relay).await {
             // There may be more than one look takes.
             Ok(sent) if sent > 0 => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the schedule could not be kept; trying again"),
         }
+        pulse.rest();
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(jittered(relay.poll)) => {}
         }
+    }
+}
+
+/// How many jobs there are that are not done. Beside the schedule, which goes on without.
+async fn count(relay: &Relay) {
+    match jobs::count_open(relay.log.pool()).await {
+        Ok(counts) => {
+            for jobs::Count { consumer, state, jobs } in counts {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a gauge is a float; beyond 2^53 jobs it is a little off"
+                )]
+                metrics::gauge!("atelier_jobs", "consumer" => consumer, "state" => state).set(jobs as f64);
+            }
+        }
+        Err(error) => tracing::warn!(error = %error, "the jobs could not be counted"),
     }
 }
 
@@ -65,11 +104,17 @@ async fn deliver(relay: &Relay, deliveries: Vec<(Consumer, Vec<Recorded>)>, why:
 
 /// How far publishing is behind. Here and not where events are published, so that it is told also when that is stuck.
 async fn measure(relay: &Relay) -> anyhow::Result<()> {
-    let at = lead::checkpoint(relay.log.pool(), NAME).await.context("the checkpoint could not be read")?;
+    let position = lead::checkpoint(relay.log.pool(), NAME).await.context("the checkpoint could not be read")?;
     let head = relay.log.head().await.context("the log's head could not be read")?;
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; beyond 2^53 events it is a little off")]
-    let (at, lag) = (at.0 as f64, (head.0 - at.0) as f64);
+    let (at, lag) = (position.0 as f64, (head.0 - position.0) as f64);
     metrics::gauge!("atelier_relay_checkpoint").set(at);
     metrics::gauge!("atelier_relay_lag_events").set(lag);
+    let waiting = if head > position {
+        relay.log.read(position, 1).await.context("the next event could not be read")?
+    } else {
+        Vec::new()
+    };
+    metrics::gauge!("atelier_relay_lag_seconds").set(waiting.first().map_or(0.0, |event| event.age().as_secs_f64()));
     Ok(())
 }
