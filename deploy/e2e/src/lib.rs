@@ -1,4 +1,6 @@
-//! What tests share: a database, a bus and a bucket of their own, each gone when the test is.
+//! What tests share: a database, a bus, a bucket and a collector of their own, each gone when the test is.
+
+pub mod collector;
 
 mod bucket;
 mod newer;

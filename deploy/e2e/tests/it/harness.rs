@@ -44,8 +44,10 @@ pub(crate) struct Processes {
     pub(crate) api_key: String,
     /// What its messages go over; empty where the daemons were told another address.
     pub(crate) bus: BusSettings,
-    environment: BTreeMap<String, String>,
-    logs: PathBuf,
+    /// What its processes are told.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// What they say, a file each.
+    pub(crate) logs: PathBuf,
     // The bucket ends when the daemons have, and the folder goes last: fields are dropped in this order.
     _bucket: DropGuard,
     folder: TempDir,

@@ -23,6 +23,7 @@ mod replay;
 mod roles;
 mod servers;
 mod shutdown;
+mod traces;
 
 /// The setting with which nobody looks by himself, so that what happens after the start happens because of a message.
 const BY_MESSAGE: (&str, &str) = ("CONSUMER__POLL_INTERVAL_MS", "3600000");
