@@ -9,6 +9,7 @@ mod client;
 mod import;
 mod installation;
 mod jobs;
+mod metrics;
 mod orders;
 mod presigned;
 mod settings_reference;
