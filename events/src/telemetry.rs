@@ -11,9 +11,10 @@ use metrics_exporter_prometheus::{BuildError, PrometheusHandle, PrometheusRecord
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Metadata};
-use tracing_subscriber::filter::FilterFn;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::DynFilterFn;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -66,22 +67,17 @@ impl Telemetry {
 pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&settings.filter).map_err(|_| TelemetryError::Filter(settings.filter.clone()))?;
     let traces = traces::provider(settings)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match settings.format {
-        LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
     match &traces {
-        // The filter for everything: what it leaves out costs nothing.
-        None => Registry::default().with(lines.with_filter(filter)).init(),
+        // The filter is for everything: what it leaves out costs nothing.
+        None => Registry::default().with(filter).with(lines(settings.format)).init(),
         Some(provider) => {
             let spans = tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("atelier"))
                 .with_location(false)
                 .with_threads(false)
                 .with_tracked_inactivity(false)
-                .with_filter(FilterFn::new(is_traced).with_max_level_hint(LevelFilter::DEBUG));
-            Registry::default().with(lines.with_filter(filter)).with(spans).init();
+                .with_filter(asked_each_time());
+            Registry::default().with(lines(settings.format).with_filter(filter)).with(spans).init();
             trace::turn_on();
         }
     }
@@ -93,6 +89,17 @@ pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> 
     Ok(Telemetry { metrics: handle, traces })
 }
 
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
 async fn keep_up(metrics: PrometheusHandle) {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {
@@ -102,7 +109,14 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
+/// Each span and event is asked about anew, by both filters. Were the answers kept, then whoever asks whether something
+/// would be logged and does not log it (sqlx, for each statement) would leave its own answer behind, and the next span on
+/// that thread would be taken for filtered out.
+fn asked_each_time<S>() -> DynFilterFn<S> {
+    DynFilterFn::new(is_traced as fn(&Metadata<'_>, &Context<'_, S>) -> bool).with_max_level_hint(LevelFilter::DEBUG)
+}
+
 /// Our own spans, and what went wrong in them. Those of the libraries are about their insides.
-fn is_traced(metadata: &Metadata<'_>) -> bool {
+fn is_traced<S>(metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
     metadata.target().starts_with("atelier") && (metadata.is_span() || *metadata.level() <= Level::WARN)
 }

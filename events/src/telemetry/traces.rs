@@ -1,7 +1,8 @@
 //! Spans on their way to a collector: OTLP over HTTP, in batches, beside the work and never in its way.
 //!
-//! Bounds: [`QUEUE_SPANS`] wait at the most and what comes beyond is dropped, a batch has [`BATCH_SPANS`], a request takes
-//! [`REQUEST_TIMEOUT`] and is not repeated. A collector that cannot be reached is told of once, and again when it is back.
+//! Bounds: [`QUEUE_SPANS`] wait at the most and what comes beyond is dropped, a batch has [`BATCH_SPANS`] and
+//! [`REQUEST_TIMEOUT`] to arrive, in one request or several. A collector that cannot be reached is told of once, and again
+//! when it is back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,7 @@ const QUEUE_SPANS: usize = 8_192;
 const BATCH_SPANS: usize = 512;
 /// How long spans gather before they are sent.
 const GATHERING: Duration = Duration::from_secs(2);
-/// How long the collector may take to answer.
+/// How long the collector may take to take a batch.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that ends waits for the collector.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(6);
