@@ -20,6 +20,8 @@ async fn one_generation_is_one_trace_through_all_processes() -> anyhow::Result<(
     let (database, broker, collector) = (Database::create().await?, Broker::scratch(), Collector::start().await?);
     let settings = [BY_MESSAGE, ("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str())];
     let outcome = with_processes(&database.url, broker.settings.clone(), &settings, async |processes| {
+        let answers = async || Ok(reqwest::get(format!("{}/healthz", processes.api_url)).await.is_ok());
+        until("the API answers", answers).await?;
         let answer = reqwest::Client::new()
             .post(format!("{}/v1/generations", processes.api_url))
             .bearer_auth(&processes.api_key)
@@ -78,6 +80,8 @@ async fn a_collector_that_cannot_be_reached_is_told_of_once_and_harms_nobody() -
     let endpoint = format!("http://{nobody}");
     let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
     let outcome = with_processes(&database.url, broker.settings.clone(), &settings, async |processes| {
+        let answers = async || Ok(reqwest::get(format!("{}/healthz", processes.api_url)).await.is_ok());
+        until("the API answers", answers).await?;
         let errors = async |processes: &Processes| -> anyhow::Result<f64> {
             let url = format!("{}/metrics", processes.api_url);
             let metrics = reqwest::Client::new().get(url).bearer_auth(&processes.api_key).send().await?.text().await?;
