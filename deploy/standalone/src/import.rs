@@ -193,7 +193,7 @@ async fn import_one(client: &Client, path: &Path, details: &Details, wait: bool)
         source_url: details.source_url.clone(),
         tags: details.tags.clone(),
         // Whoever waits for one picture comes before a folder of them.
-        priority: "bulk",
+        priority: Some("bulk"),
     };
     // Asked before the bytes are sent: what was imported before need not travel again.
     let accepted = match client.create_artwork(&artwork, &key).await {

@@ -36,8 +36,9 @@ pub struct NewArtwork {
     /// At most 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// `interactive` or `bulk`.
-    pub priority: &'static str,
+    /// `interactive` or `bulk`; none for what the API thinks best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<&'static str>,
 }
 
 /// A command that was taken.
