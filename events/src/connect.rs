@@ -2,12 +2,13 @@
 
 mod migrations;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backoff::backoff::Backoff;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 
 pub use migrations::{MIGRATIONS, migrate, migrated, migrated_within};
 
@@ -90,14 +91,29 @@ impl Connections {
 
 /// Connects, waiting a minute for a database that is just starting.
 pub async fn database(settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
-    let options = settings.url.parse().map_err(ConnectError::Address)?;
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
-        .connect_lazy_with(options);
+        .connect_lazy_with(options(settings)?);
     let reached = async || pool.acquire().await.map(drop).map_err(backoff::Error::transient);
     patiently(PATIENCE, reached).await.map_err(ConnectError::Unreachable)?;
     Ok(pool)
+}
+
+/// How the database is reached.
+///
+/// On this machine without TLS, unless the address or `PGSSLMODE` says otherwise. Debian's Postgres offers TLS on the
+/// loopback device too, where nobody can listen who could not read the server's memory as well. A statement of more than
+/// one TLS record (16 KiB: a batch of some thirty events) is sent there as several small packets, of which the second
+/// waits for the receiver's delayed acknowledgement: 40 ms an append, since sqlx has no way to ask for `TCP_NODELAY`.
+pub fn options(settings: &DatabaseSettings) -> Result<PgConnectOptions, ConnectError> {
+    let options: PgConnectOptions = settings.url.parse().map_err(ConnectError::Address)?;
+    let said = ["sslmode=", "ssl-mode="].iter().any(|parameter| settings.url.contains(parameter))
+        || std::env::var_os("PGSSLMODE").is_some();
+    let host = options.get_host();
+    let here = host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    Ok(if here && !said { options.ssl_mode(PgSslMode::Disable) } else { options })
 }
 
 /// Tries until it works, fails for good, or has been tried for so long.

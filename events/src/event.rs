@@ -10,6 +10,7 @@ use crate::export::ExportEvent;
 use crate::id::{Position, Stream, Version};
 use crate::site::SiteEvent;
 use crate::trace;
+use crate::upcast;
 use crate::variant::VariantEvent;
 
 /// Everything that can happen. Closed: a new event does not compile until every fold has answered it.
@@ -28,8 +29,8 @@ pub enum Event {
 /// Why a stored event cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// A newer version of Atelier wrote it: leave it for who knows it.
-    #[error("event type {0:?} is not known to this version")]
+    /// A newer version of Atelier wrote it, of a type or in a schema of its own: leave it for who knows it.
+    #[error("event type {0:?}, or its schema, is not known to this version")]
     UnknownType(String),
     /// The type is known and the content does not fit: the log holds something no version ever wrote.
     #[error("event {event_type:?} of schema {schema} does not fit its type")]
@@ -44,8 +45,17 @@ pub enum Unreadable {
 }
 
 impl Event {
-    /// The schema that is written today. Older ones are upcast when read.
-    pub const SCHEMA: i16 = 1;
+    /// The schema in which events of a type are written today. Older ones are upcast when read.
+    #[must_use]
+    pub fn schema_of(event_type: &str) -> i16 {
+        upcast::newest(event_type)
+    }
+
+    /// The schema of its content as stored.
+    #[must_use]
+    pub fn schema(&self) -> i16 {
+        upcast::newest(self.type_name())
+    }
 
     /// The serialised name, which is also the routing key on the bus.
     #[must_use]
@@ -72,8 +82,13 @@ impl Event {
         tagged["data"].take()
     }
 
-    /// Reads a stored event.
+    /// Reads a stored event, whichever schema it was written in.
     pub fn parse(event_type: &str, schema: i16, data: Value) -> Result<Self, Unreadable> {
+        // Whatever a newer schema means, it may mean something else even where it fits today's.
+        if schema > Self::schema_of(event_type) {
+            return Err(Unreadable::UnknownType(event_type.to_owned()));
+        }
+        let data = upcast::raise(event_type, schema, data);
         let tagged: Value = Map::from_iter([("type".to_owned(), event_type.into()), ("data".to_owned(), data)]).into();
         let parsed = match event_type.split('.').next() {
             Some("artwork") => ArtworkEvent::deserialize(tagged).map(Self::Artwork),
@@ -83,10 +98,10 @@ impl Event {
             _ => return Err(Unreadable::UnknownType(event_type.to_owned())),
         };
         parsed.map_err(|source| {
-            if schema > Self::SCHEMA || !Self::TYPES.contains(&event_type) {
-                Unreadable::UnknownType(event_type.to_owned())
-            } else {
+            if Self::TYPES.contains(&event_type) {
                 Unreadable::Content { event_type: event_type.to_owned(), schema, source }
+            } else {
+                Unreadable::UnknownType(event_type.to_owned())
             }
         })
     }

@@ -22,6 +22,7 @@ pub mod signal;
 pub mod site;
 pub mod telemetry;
 pub mod trace;
+mod upcast;
 pub mod variant;
 
 pub use artwork::{Artwork, ArtworkEvent, Details, Status};

@@ -5,6 +5,10 @@
 
 mod append;
 mod appender;
+mod chain;
+mod copied;
+mod lane;
+pub mod signed;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -15,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
 pub use append::{Append, AppendError, Appended, ExpectedVersion, Keyed, Write, append_in};
-pub use verify::{Flaw, Verified, verify};
+pub use verify::{Anchor, Flaw, Verified, holds, verify, verify_from};
 
 use crate::event::Recorded;
 use crate::id::{Position, Stream};
@@ -24,13 +28,32 @@ use crate::signal::{Channel, Signals};
 /// The most events one read answers.
 pub const READ_LIMIT: i64 = 1_000;
 
+/// Which events: of one stream, of some types, or both. Types are looked for along the positions, so a rare one takes as
+/// long to find as the log is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this one; none: of all.
+    pub stream: Option<Stream>,
+    /// Of any of these; none: of all.
+    pub types: Vec<String>,
+}
+
+impl Filter {
+    /// Whether it lets an event through.
+    #[must_use]
+    pub fn takes(&self, event: &Recorded) -> bool {
+        self.stream.as_ref().is_none_or(|stream| event.stream == *stream)
+            && (self.types.is_empty() || self.types.contains(&event.event_type))
+    }
+}
+
 /// The log of one database. Cheap to clone; all clones of a process share one appender, so that concurrent appends
 /// travel in one transaction.
 #[derive(Clone, Debug)]
 pub struct Log {
     pool: PgPool,
     signals: Signals,
-    appends: mpsc::Sender<(Append, oneshot::Sender<Result<Appended, AppendError>>)>,
+    appends: mpsc::Sender<appender::Waiting>,
 }
 
 impl Log {
@@ -75,6 +98,34 @@ impl Log {
             .bind(limit.min(READ_LIMIT))
             .fetch_all(&self.pool)
             .await
+    }
+
+    /// Events after a position that a filter lets through, in log order.
+    pub async fn find(&self, filter: &Filter, after: Position, limit: i64) -> sqlx::Result<Vec<Recorded>> {
+        let statements = [include_str!("../sql/find_events.sql"), include_str!("../sql/find_in_stream.sql")];
+        self.found(statements, filter, after, limit).await
+    }
+
+    /// Events before a position that a filter lets through, the last one first.
+    pub async fn find_back(&self, filter: &Filter, before: Position, limit: i64) -> sqlx::Result<Vec<Recorded>> {
+        let statements = [include_str!("../sql/find_events_back.sql"), include_str!("../sql/find_in_stream_back.sql")];
+        self.found(statements, filter, before, limit).await
+    }
+
+    async fn found(
+        &self,
+        [anywhere, in_stream]: [&'static str; 2],
+        Filter { stream, types }: &Filter,
+        position: Position,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Recorded>> {
+        // A stream is found by its index, whatever else is asked of it: a statement of its own.
+        let statement = if stream.is_some() { in_stream } else { anywhere };
+        let query = sqlx::query_as(statement).bind(position).bind(types).bind(limit.min(READ_LIMIT));
+        match stream {
+            Some(stream) => query.bind(stream).fetch_all(&self.pool).await,
+            None => query.fetch_all(&self.pool).await,
+        }
     }
 
     /// All events of a stream, in order.

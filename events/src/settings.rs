@@ -104,9 +104,10 @@ fn elements(list: &str) -> Vec<String> {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSettings {
-    /// Postgres 15 or newer: `postgres://user:password@host:port/database`.
+    /// Postgres 15 or newer: `postgres://user:password@host:port/database`. On this machine without TLS, elsewhere with it
+    /// where the server offers it, unless the address says `?sslmode=…`.
     pub url: String,
-    /// Connections that one daemon opens at the most.
+    /// Connections that one daemon opens at the most, beside the one on which it appends to the log.
     pub connections: u32,
     /// How long a statement waits for a free connection before it fails, in milliseconds.
     pub acquire_timeout_ms: u64,

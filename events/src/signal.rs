@@ -105,6 +105,9 @@ impl Signals {
 /// still wants it.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// The time between two hints on one channel, at the least.
+const SPACING: Duration = Duration::from_millis(2);
+
 async fn listen(pool: PgPool, lines: Arc<Vec<Line>>, wanted: Weak<()>) {
     while wanted.strong_count() > 0 {
         if let Err(error) = hear(&pool, &lines, &wanted).await {
@@ -147,6 +150,9 @@ async fn send(pool: PgPool, lines: Arc<Vec<Line>>, index: usize, wanted: Weak<()
             if let Err(error) = sent {
                 tracing::debug!(error = %error, channel = line.name, "could not send a hint; polling finds it");
             }
+            // The first hint goes at once. What comes while it is on its way travels as one: a hint a commit would cost
+            // the database as much as the commits.
+            tokio::time::sleep(SPACING).await;
         }
     }
 }

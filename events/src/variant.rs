@@ -197,7 +197,7 @@ pub struct Generated {
     /// How long the provider took, in milliseconds.
     pub elapsed_ms: u64,
     /// Cost in millionths of a US dollar, 0 for a built-in provider.
-    #[serde(default)]
+    #[serde(rename = "cost_usd_micros")]
     pub cost_micros: u64,
     /// As it was requested.
     #[serde(default, skip_serializing_if = "Priority::is_default")]

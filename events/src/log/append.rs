@@ -115,7 +115,8 @@ pub enum AppendError {
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    append: i32,
+    /// None in the row that tells where the head was.
+    append: Option<i32>,
     outcome: String,
     stream: Option<String>,
     version: Option<Version>,
@@ -142,6 +143,7 @@ pub async fn append_in(
         .bind(columns.write_stream)
         .bind(columns.write_expected)
         .bind(columns.event_write)
+        .bind(columns.event_number)
         .bind(columns.event_id)
         .bind(columns.event_type)
         .bind(columns.event_schema)
@@ -152,23 +154,38 @@ pub async fn append_in(
         .bind(columns.event_traceparent)
         .fetch_all(connection)
         .await?;
-    let mut outcomes: HashMap<i32, Row> = HashMap::with_capacity(batch.len());
+    let mut head = None;
+    let mut refusals: HashMap<i32, Row> = HashMap::new();
     for row in rows {
-        outcomes.entry(row.append).or_insert(row);
+        match row.append {
+            Some(append) => drop(refusals.entry(append).or_insert(row)),
+            None => head = row.position,
+        }
     }
+    let Position(mut position) = head.ok_or(sqlx::Error::RowNotFound)?;
     Ok((0..)
         .zip(batch)
-        .map(|(index, append)| match outcomes.remove(&index) {
-            Some(row) => row.result(append),
-            None => Err(sqlx::Error::RowNotFound.into()),
+        .map(|(index, append)| {
+            if let Some(row) = refusals.remove(&index) {
+                return row.refusal(append);
+            }
+            position += append.events();
+            Ok(Appended::Now { position: Position(position) })
         })
         .collect())
 }
 
+impl Append {
+    /// How many there are.
+    fn events(&self) -> i64 {
+        self.writes.iter().map(|write| i64::try_from(write.events.len()).unwrap_or(i64::MAX)).sum()
+    }
+}
+
 impl Row {
-    fn result(self, append: &Append) -> Result<Appended, AppendError> {
+    /// Why the append is not in the batch's commit.
+    fn refusal(self, append: &Append) -> Result<Appended, AppendError> {
         match (self.outcome.as_str(), self.position, self.version) {
-            ("appended", Some(position), _) => Ok(Appended::Now { position }),
             ("conflict", _, Some(actual)) => {
                 Err(AppendError::Conflict { stream: Stream::from(self.stream.unwrap_or_default()), actual })
             }
@@ -207,6 +224,7 @@ struct Columns<'a> {
     write_stream: Vec<&'a str>,
     write_expected: Vec<i64>,
     event_write: Vec<i32>,
+    event_number: Vec<i32>,
     event_id: Vec<Uuid>,
     event_type: Vec<&'static str>,
     event_schema: Vec<i16>,
@@ -244,11 +262,12 @@ impl<'a> Columns<'a> {
         });
         // Ordinality in SQL counts from 1, and so does this.
         let ordinal = i32::try_from(self.write_append.len()).unwrap_or(i32::MAX);
-        for event in &write.events {
+        for (number, event) in (1..).zip(&write.events) {
             self.event_write.push(ordinal);
+            self.event_number.push(number);
             self.event_id.push(event.id);
             self.event_type.push(event.event.type_name());
-            self.event_schema.push(Event::SCHEMA);
+            self.event_schema.push(event.event.schema());
             self.event_data.push(Json(event.event.data()));
             self.event_actor.push(&event.context.actor);
             self.event_correlation.push(event.context.correlation_id);

@@ -15,6 +15,7 @@ use atelier_events::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::proposals::{append, created, uploaded};
 
@@ -35,7 +36,7 @@ fn full_sample(event: &Event) -> &'static str {
         Event::Variant(VariantEvent::Requested(_)) => include_str!("samples/variant.requested.1.json"),
         Event::Variant(VariantEvent::Uploaded(_)) => include_str!("samples/variant.uploaded.1.json"),
         Event::Variant(VariantEvent::Started(_)) => include_str!("samples/variant.started.1.json"),
-        Event::Variant(VariantEvent::Generated(_)) => include_str!("samples/variant.generated.1.json"),
+        Event::Variant(VariantEvent::Generated(_)) => include_str!("samples/variant.generated.2.json"),
         Event::Variant(VariantEvent::Rendered(_)) => include_str!("samples/variant.rendered.1.json"),
         Event::Variant(VariantEvent::Failed(_)) => include_str!("samples/variant.failed.1.json"),
         Event::Export(ExportEvent::Requested(_)) => include_str!("samples/export.requested.1.json"),
@@ -74,10 +75,10 @@ fn every_event_ever_written_can_be_read_and_is_written_the_same_today() -> anyho
         let event = Event::parse(&event_type, schema, data.clone()).with_context(|| name.clone())?;
         assert_eq!(event.type_name(), event_type, "{name}");
         let written = event.data();
-        if schema == Event::SCHEMA && !name.ends_with(".bare.json") {
+        if schema == event.schema() && !name.ends_with(".bare.json") {
             assert_eq!(written, data, "{name}");
         }
-        let again = Event::parse(event.type_name(), Event::SCHEMA, written)?;
+        let again = Event::parse(event.type_name(), event.schema(), written)?;
         assert_eq!(again, event, "{name}");
     }
     Ok(())
@@ -85,8 +86,9 @@ fn every_event_ever_written_can_be_read_and_is_written_the_same_today() -> anyho
 
 #[test]
 fn every_event_type_has_a_sample_of_every_schema_and_is_listed() -> anyhow::Result<()> {
-    let listed: BTreeSet<(String, i16)> =
-        (Event::TYPES.iter()).flat_map(|name| (1..=Event::SCHEMA).map(|schema| ((*name).to_owned(), schema))).collect();
+    let listed: BTreeSet<(String, i16)> = (Event::TYPES.iter())
+        .flat_map(|name| (1..=Event::schema_of(name)).map(|schema| ((*name).to_owned(), schema)))
+        .collect();
     let sampled: BTreeSet<(String, i16)> =
         (samples()?.into_iter()).map(|(_, sample)| (sample.event_type, sample.schema)).collect();
     assert_eq!(sampled, listed);
@@ -108,12 +110,55 @@ fn a_type_or_schema_of_a_newer_version_is_unknown_and_content_that_fits_none_is_
     assert!(unknown("dragon.hatched", 1));
     assert!(unknown("dragon", 1));
     assert!(unknown("", 1));
-    assert!(unknown("artwork.created", Event::SCHEMA + 1));
+    assert!(unknown("artwork.created", Event::schema_of("artwork.created") + 1));
 
     let misfit = Event::parse("artwork.created", 1, json!({ "wings": 2 }));
     assert!(matches!(misfit, Err(Unreadable::Content { schema: 1, .. })), "{misfit:?}");
     let not_an_object = Event::parse("artwork.created", 1, Value::Null);
     assert!(matches!(not_an_object, Err(Unreadable::Content { .. })), "{not_an_object:?}");
+}
+
+#[test]
+fn a_newer_schema_is_left_alone_even_where_it_fits_todays() -> anyhow::Result<()> {
+    for event in sample_events()? {
+        let newer = Event::parse(event.type_name(), event.schema() + 1, event.data());
+        assert!(matches!(newer, Err(Unreadable::UnknownType(_))), "{newer:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn samples_are_never_changed_or_removed() -> anyhow::Result<()> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/samples");
+    let mut pinned = BTreeSet::new();
+    // As `sha256sum *.json` prints it: a new sample is a new line, and no line is ever another.
+    for line in include_str!("samples.sha256").lines() {
+        let (digest, name) = line.split_once("  ").context("a line is a digest and a name")?;
+        let found = Sha256::digest(std::fs::read(folder.join(name)).with_context(|| name.to_owned())?);
+        assert_eq!(format!("{found:x}"), digest, "{name} was changed: logs hold events like the one that it was");
+        pinned.insert(name.to_owned());
+    }
+    let there: BTreeSet<String> = samples()?.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(pinned, there, "a sample is pinned in samples.sha256");
+    Ok(())
+}
+
+#[test]
+fn the_cost_of_schema_1_is_read_as_the_us_dollars_that_it_was() -> anyhow::Result<()> {
+    let cost = |sample: &str| -> anyhow::Result<u64> {
+        let Sample { event_type, schema, data } = serde_json::from_str(sample)?;
+        match Event::parse(&event_type, schema, data)? {
+            Event::Variant(VariantEvent::Generated(generated)) => Ok(generated.cost_micros),
+            other => anyhow::bail!("{other:?}"),
+        }
+    };
+    assert_eq!(cost(include_str!("samples/variant.generated.1.json"))?, 40_000);
+    assert_eq!(cost(include_str!("samples/variant.generated.1.bare.json"))?, 0);
+    assert_eq!(cost(include_str!("samples/variant.generated.2.json"))?, 40_000);
+    // What schema 2 may no longer lack is not made up.
+    let data = json!({ "variant_id": VariantId::new(), "original": null, "elapsed_ms": 1, "cost_micros": 1 });
+    assert!(matches!(Event::parse("variant.generated", 2, data), Err(Unreadable::Content { schema: 2, .. })));
+    Ok(())
 }
 
 fn awkward_events(artwork_id: ArtworkId) -> Vec<Event> {
@@ -175,7 +220,7 @@ async fn awkward_content_is_read_as_it_was_written_and_digested_alike_by_sql_and
     }
 
     let alike = "select bool_and(digest = event_digest(stream, version, id, type, schema, actor, correlation_id,
-                 causation_id, occurred_at, data)) from events";
+                 causation_id, (extract(epoch from occurred_at) * 1000000)::bigint, data)) from events";
     assert!(sqlx::query_scalar::<_, bool>(alike).fetch_one(&database.pool).await?);
     assert_eq!(verify(&database.pool, |_| ()).await?.flaws, []);
     Ok(())

@@ -63,7 +63,7 @@ fn recorded(event: &Event, position: i64) -> Recorded {
         version: Version(position),
         id,
         event_type: event.type_name().to_owned(),
-        schema: Event::SCHEMA,
+        schema: event.schema(),
         data: event.data(),
         actor: "ada".to_owned(),
         correlation_id: id,

@@ -1,11 +1,11 @@
 //! `verify` finds whatever was done to history behind the log's back.
 
 use atelier_e2e::Database;
-use atelier_events::Position;
-use atelier_events::log::{Flaw, Verified, verify};
+use atelier_events::log::{Anchor, Flaw, holds, verify, verify_from};
+use atelier_events::{ArtworkId, ExpectedVersion, Position};
 use sqlx::AssertSqlSafe;
 
-use crate::proposals::new_artwork;
+use crate::proposals::{append, new_artwork, uploaded};
 
 /// A log of four commits: positions 1 to 3, 4, 5 to 8, 9 and 10.
 async fn log_of_four_commits() -> anyhow::Result<Database> {
@@ -23,11 +23,15 @@ async fn flaws_in(database: &Database, tampering: &str) -> anyhow::Result<Vec<Fl
         let script = format!("begin; set local session_replication_role = replica; {script}; commit");
         sqlx::raw_sql(AssertSqlSafe(script)).execute(&database.pool).await
     };
-    run("create table kept_events as table events; create table kept_links as table log_links").await?;
+    run("create table kept_events as table events; create table kept_links as table log_links;
+         create table kept_head as table log_head; create table kept_checkpoints as table checkpoints")
+    .await?;
     run(tampering).await?;
     let flaws = verify(&database.pool, |_| ()).await?.flaws;
     run("delete from events; insert into events table kept_events; drop table kept_events;
-         delete from log_links; insert into log_links table kept_links; drop table kept_links")
+         delete from log_links; insert into log_links table kept_links; drop table kept_links;
+         delete from log_head; insert into log_head table kept_head; drop table kept_head;
+         delete from checkpoints; insert into checkpoints table kept_checkpoints; drop table kept_checkpoints")
     .await?;
     Ok(flaws)
 }
@@ -42,7 +46,8 @@ async fn an_untouched_log_is_whole() -> anyhow::Result<()> {
     let database = log_of_four_commits().await?;
     let mut reached = Position(0);
     let verified = verify(&database.pool, |position| reached = position).await?;
-    assert_eq!(verified, Verified { events: 10, commits: 4, flaws: Vec::new() });
+    assert_eq!((verified.events, verified.commits, verified.flaws.as_slice()), (10, 4, [].as_slice()));
+    assert_eq!(verified.reached.position, Position(10));
     assert_eq!(reached, Position(10));
     Ok(())
 }
@@ -50,7 +55,9 @@ async fn an_untouched_log_is_whole() -> anyhow::Result<()> {
 #[tokio::test]
 async fn an_empty_log_is_whole() -> anyhow::Result<()> {
     let database = Database::create().await?;
-    assert_eq!(verify(&database.pool, |_| ()).await?, Verified::default());
+    let verified = verify(&database.pool, |_| ()).await?;
+    assert_eq!((verified.events, verified.commits, verified.flaws.as_slice()), (0, 0, [].as_slice()));
+    assert_eq!(verified.reached, Anchor::beginning());
     Ok(())
 }
 
@@ -80,7 +87,7 @@ async fn an_edited_event_is_found_whatever_was_edited() -> anyhow::Result<()> {
 async fn an_event_edited_together_with_its_digest_breaks_the_chain_at_its_commit() -> anyhow::Result<()> {
     let flaws = flaws_after(
         "update events set actor = 'eve', digest = event_digest(stream, version, id, type, schema, 'eve',
-             correlation_id, causation_id, occurred_at, data) where position = 6",
+             correlation_id, causation_id, (extract(epoch from occurred_at) * 1000000)::bigint, data) where position = 6",
     )
     .await?;
     assert_eq!(flaws, [Flaw::Chain(Position(8))]);
@@ -133,12 +140,14 @@ async fn an_event_put_in_the_place_of_another_is_found() -> anyhow::Result<()> {
         "delete from events where position = 6;
          insert into events select 6, stream, 99, id, type, schema, data, 'eve', correlation_id, causation_id,
              traceparent, occurred_at, event_digest(stream, 99, id, type, schema, 'eve', correlation_id,
-             causation_id, occurred_at, data)
+             causation_id, (extract(epoch from occurred_at) * 1000000)::bigint, data)
          from (select gen_random_uuid() as id, stream, type, schema, data, correlation_id, causation_id, traceparent,
              occurred_at from events where position = 7) as copied",
     )
     .await?;
-    assert_eq!(flaws, [Flaw::Chain(Position(8))]);
+    // The events of the commit are checked before its link is.
+    let versions = [Flaw::Version(Position(6)), Flaw::Version(Position(7))];
+    assert_eq!(flaws, [versions.as_slice(), &[Flaw::Chain(Position(8))]].concat());
     Ok(())
 }
 
@@ -154,5 +163,102 @@ async fn an_edited_link_is_found() -> anyhow::Result<()> {
 async fn a_removed_link_is_found() -> anyhow::Result<()> {
     let flaws = flaws_after("delete from log_links where last_position = 4").await?;
     assert_eq!(flaws, [Flaw::Chain(Position(4)), Flaw::Chain(Position(8))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_edited_link_of_the_head_is_found() -> anyhow::Result<()> {
+    let flaws = flaws_after("update log_head set link = sha256('eve')").await?;
+    assert_eq!(flaws, [Flaw::HeadLink(Position(10))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_link_behind_the_head_is_found() -> anyhow::Result<()> {
+    let flaws = flaws_after("insert into log_links values (12, 11, sha256('eve'))").await?;
+    assert_eq!(flaws, [Flaw::Chain(Position(12))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_checkpoint_behind_the_head_is_found() -> anyhow::Result<()> {
+    let flaws =
+        flaws_after("insert into checkpoints values ('relay', 11) on conflict (name) do update set position = 11")
+            .await?;
+    assert_eq!(flaws, [Flaw::Ahead { name: "relay".to_owned(), position: Position(11), head: Position(10) }]);
+    Ok(())
+}
+
+/// As a careful intruder would: the end, its links, and the head set back to the commit before.
+const CUT_OFF: &str = "delete from events where position > 4; delete from log_links where last_position > 4;
+    update log_head set (position, link) = (select last_position, link from log_links where last_position = 4)";
+
+#[tokio::test]
+async fn an_end_cut_off_with_its_links_and_its_head_is_found_by_a_checkpoint_and_not_without() -> anyhow::Result<()> {
+    let database = log_of_four_commits().await?;
+    let signed = verify(&database.pool, |_| ()).await?.reached;
+    assert_eq!(flaws_in(&database, CUT_OFF).await?, []);
+
+    let script = format!("begin; set local session_replication_role = replica; {CUT_OFF}; commit");
+    sqlx::raw_sql(AssertSqlSafe(script)).execute(&database.pool).await?;
+    let cut = Flaw::CutOff { signed: Position(10), head: Position(4) };
+    assert_eq!(holds(&database.pool, &signed).await?, Some(cut.clone()));
+    assert_eq!(verify_from(&database.pool, &signed, |_| ()).await?.flaws, [cut]);
+
+    // Also when it has grown again: the link at the position is another.
+    database.log().append(new_artwork(6)).await?;
+    assert_eq!(verify(&database.pool, |_| ()).await?.flaws, []);
+    assert_eq!(holds(&database.pool, &signed).await?, Some(Flaw::Rewritten(Position(10))));
+    assert_eq!(verify_from(&database.pool, &signed, |_| ()).await?.flaws, [Flaw::Rewritten(Position(10))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_checkpoint_only_what_came_after_it_is_checked() -> anyhow::Result<()> {
+    let database = log_of_four_commits().await?;
+    let log = database.log();
+    let signed = verify(&database.pool, |_| ()).await?.reached;
+    let nothing_new = verify_from(&database.pool, &signed, |_| ()).await?;
+    assert_eq!((nothing_new.events, nothing_new.flaws.as_slice(), nothing_new.reached), (0, [].as_slice(), signed));
+
+    // The stream of the events at 9 and 10 goes on; another begins.
+    let last = log.read(Position(9), 1).await?.remove(0);
+    let id = ArtworkId::new();
+    log.append(append(&last.stream, ExpectedVersion::Exactly(last.version), vec![uploaded(id)])).await?;
+    log.append(new_artwork(2)).await?;
+    let since = verify_from(&database.pool, &signed, |_| ()).await?;
+    assert_eq!((since.events, since.commits, since.flaws.as_slice()), (3, 2, [].as_slice()));
+    assert_eq!(since.reached, verify(&database.pool, |_| ()).await?.reached);
+
+    for (edit, flaw) in [
+        ("update events set actor = 'eve' where position = 12", Flaw::Changed(Position(12))),
+        ("update log_links set link = sha256('eve') where last_position = 11", Flaw::Chain(Position(11))),
+    ] {
+        let script = format!("begin; set local session_replication_role = replica; {edit}; commit");
+        sqlx::raw_sql(AssertSqlSafe(script)).execute(&database.pool).await?;
+        let flaws = verify_from(&database.pool, &signed, |_| ()).await?.flaws;
+        assert!(flaws.contains(&flaw), "{edit}: {flaws:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_skips_a_version_is_found_before_and_after_a_checkpoint() -> anyhow::Result<()> {
+    let database = log_of_four_commits().await?;
+    let signed = verify(&database.pool, |_| ()).await?.reached;
+    let last = database.log().read(Position(9), 1).await?.remove(0);
+    let id = ArtworkId::new();
+    database.log().append(append(&last.stream, ExpectedVersion::Any, vec![uploaded(id)])).await?;
+    // Its digest and the chain are made to fit: as if the log itself had counted wrongly.
+    let script = "begin; set local session_replication_role = replica;
+        update events set version = 9 where position = 11;
+        update events set digest = event_digest(stream, version, id, type, schema, actor, correlation_id, causation_id,
+            (extract(epoch from occurred_at) * 1000000)::bigint, data) where position = 11;
+        update log_links set link = (select sha256(b.link || int8send(11) || int8send(11) || e.digest)
+            from events e, log_links b where e.position = 11 and b.last_position = 10) where last_position = 11;
+        update log_head set link = (select link from log_links where last_position = 11); commit";
+    sqlx::raw_sql(script).execute(&database.pool).await?;
+    assert_eq!(verify(&database.pool, |_| ()).await?.flaws, [Flaw::Version(Position(11))]);
+    assert_eq!(verify_from(&database.pool, &signed, |_| ()).await?.flaws, [Flaw::Version(Position(11))]);
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! What the log, the bus and the jobs promise, on the real Postgres and the real RabbitMQ.
 
 mod bus;
+mod connections;
 mod content;
 mod eventually;
 mod folds;
+mod found;
 mod hints;
 mod integrity;
 mod jobs;
@@ -16,3 +18,4 @@ mod proposals;
 mod refusals;
 mod roles;
 mod settings;
+mod signed;

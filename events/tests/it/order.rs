@@ -1,7 +1,9 @@
 //! Positions have no gaps and follow commit order; concurrent appends share transactions.
 
-use atelier_e2e::Database;
-use atelier_events::log::verify;
+use std::time::{Duration, Instant};
+
+use atelier_e2e::{Database, until};
+use atelier_events::log::{append_in, verify};
 use atelier_events::signal::Signals;
 use atelier_events::{AppendError, ArtworkId, ExpectedVersion, Log, Position, Stream};
 use futures::future::{join_all, try_join_all};
@@ -140,5 +142,44 @@ async fn appends_to_one_stream_keep_the_order_in_which_they_were_made() -> anyho
     let stored = log.read_stream(&stream).await?;
     let stored: Vec<&str> = stored.iter().filter_map(|event| event.data["details"]["title"].as_str()).collect();
     assert_eq!(stored, titles);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rollback_gives_its_positions_back() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let log = database.log();
+    log.append(new_artwork(2)).await?;
+    let mut tx = database.pool.begin().await?;
+    let taken = append_in(&mut tx, &[&new_artwork(3), &new_artwork(1)]).await?;
+    let positions: Vec<Position> =
+        taken.into_iter().map(|taken| Ok(taken?.position())).collect::<anyhow::Result<_>>()?;
+    assert_eq!(positions, [Position(5), Position(6)]);
+    tx.rollback().await?;
+
+    assert_eq!(log.append(new_artwork(1)).await?.position(), Position(3));
+    assert_eq!(verify(&database.pool, |_| ()).await?.flaws, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_append_after_its_connection_was_cut_and_a_pause_is_taken() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let log = database.log();
+    log.append(new_artwork(1)).await?;
+    // As a restart of the server does to a process that has nothing to append.
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()",
+    )
+    .execute(&database.pool)
+    .await?;
+    // A connection that was used just now is not asked whether it still works.
+    let cut = Instant::now();
+    until("the connection has been unused for more than a second", || async {
+        Ok(cut.elapsed() > Duration::from_millis(1_100))
+    })
+    .await?;
+    assert_eq!(log.append(new_artwork(1)).await?.position(), Position(2));
     Ok(())
 }

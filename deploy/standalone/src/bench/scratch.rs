@@ -17,7 +17,8 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes one.
     pub(super) async fn create(settings: &DatabaseSettings) -> anyhow::Result<Self> {
-        let server: PgConnectOptions = settings.url.parse().context("database.url is not a Postgres address")?;
+        // As the daemons are connected, for what is measured and for its baseline.
+        let server = atelier_events::connect::options(settings)?;
         let name = format!("atelier_bench_{}", Uuid::now_v7().simple());
         let mut connection = connect(&server).await?;
         let create = AssertSqlSafe(format!("create database {name} template template0"));

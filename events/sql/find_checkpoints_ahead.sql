@@ -1,0 +1,1 @@
+select name, position from checkpoints where position > $1 order by name

@@ -1,0 +1,1 @@
+select link from log_links where last_position = $1

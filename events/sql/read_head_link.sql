@@ -1,0 +1,1 @@
+select position, link from log_head
