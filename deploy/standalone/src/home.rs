@@ -6,6 +6,7 @@
 //! .atelier/logs            what the daemons say, when they are processes of their own
 //! .atelier/api-key         the secret that clients of this installation use
 //! .atelier/store-key       the secret of the embedded bucket
+//! .atelier/checkpoint-key  what `atelier verify --sign` signs with
 //! .atelier/running.json    where a running installation is reached
 //! ```
 
@@ -84,6 +85,11 @@ impl Home {
     /// The secret of the embedded bucket, made at the first call.
     pub fn store_key(&self) -> anyhow::Result<String> {
         self.secret("store-key")
+    }
+
+    /// The secret key that signs checkpoints of the log, in hexadecimal, made at the first call.
+    pub fn checkpoint_key(&self) -> anyhow::Result<String> {
+        self.secret("checkpoint-key")
     }
 
     /// Where the installation is reached, if it runs.

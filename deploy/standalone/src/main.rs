@@ -68,7 +68,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Status(args) => with.connected(async |connections| consumers::status(args, connections).await).await,
         Command::Pause(args) => with.connected(async |connections| consumers::pause(args, connections).await).await,
         Command::Resume(args) => with.connected(async |connections| consumers::resume(args, connections).await).await,
-        Command::Verify(args) => with.connected(async |connections| verify::run(args, connections).await).await,
+        Command::Verify(args) => {
+            let checkpoints = verify::Checkpoints::open(&args, &with.installation.home)?;
+            with.connected(async |connections| verify::run(args, checkpoints, connections).await).await
+        }
         Command::Replay(args) => with.connected(async |connections| replay::run(args, connections).await).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,
         Command::Bench(args) => bench::run(args, &with.installation.producer.database).await,

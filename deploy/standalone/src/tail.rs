@@ -3,17 +3,18 @@
 mod content;
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use atelier_events::log::READ_LIMIT;
-use atelier_events::{Log, Position, Recorded, Stream};
+use atelier_events::log::{Filter, READ_LIMIT};
+use atelier_events::{Event, Log, Position, Recorded, Stream};
 use atelier_runtime::Connections;
 
 use crate::table;
 
-/// How many events are shown when it is not said from where.
+/// How many events are shown when it is said neither from where nor how many.
 const LAST: usize = 20;
 
 /// How often the log is looked at when nothing hints that it has grown.
@@ -25,23 +26,46 @@ pub struct Args {
     /// From the event after this position; without it, the last 20.
     #[arg(long, value_name = "POSITION")]
     pub after: Option<i64>,
+    /// So many at the most; when it is not said after which position, the last ones.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub limit: Option<usize>,
     /// Of one stream, such as `artwork-<id>`.
     #[arg(long)]
     pub stream: Option<String>,
-    /// Go on as the log grows, until Ctrl-C.
+    /// Of this type, such as `variant.failed`; may be given several times.
+    #[arg(long = "type", value_name = "TYPE", value_parser = known_type)]
+    pub types: Vec<String>,
+    /// The last one first.
     #[arg(long, short)]
+    pub reverse: bool,
+    /// Go on as the log grows, until Ctrl-C.
+    #[arg(long, short, conflicts_with_all = ["reverse", "limit"])]
     pub follow: bool,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
 }
 
+/// What to tell of.
+#[derive(Clone, Debug, Default)]
+pub struct Extent {
+    /// Only what comes after it.
+    pub after: Option<Position>,
+    /// So many at the most.
+    pub limit: Option<usize>,
+    /// The last one first.
+    pub reverse: bool,
+    /// And everything that comes from then on, without end.
+    pub follow: bool,
+}
+
 /// Shows them.
 pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCode> {
-    let follow = args.follow;
     let print = |event: &Recorded| print(event, args.json);
-    let stream = args.stream.map(Stream::from);
-    match tail(&connections.log, args.after.map(Position), stream.as_ref(), follow, print).await {
+    let filter = Filter { stream: args.stream.map(Stream::from), types: args.types };
+    let extent =
+        Extent { after: args.after.map(Position), limit: args.limit, reverse: args.reverse, follow: args.follow };
+    match tail(&connections.log, &filter, &extent, print).await {
         // Whoever read along has seen enough (`atelier tail --follow | head`).
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         ended => ended.map(|()| ExitCode::SUCCESS),
@@ -52,55 +76,91 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
 /// end then, in the order of the log and without a gap.
 pub async fn tail(
     log: &Log,
-    after: Option<Position>,
-    stream: Option<&Stream>,
-    follow: bool,
+    filter: &Filter,
+    extent: &Extent,
     mut on_event: impl FnMut(&Recorded) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     // Asked for before the first read: what is appended in between wakes us.
     let mut grown = log.grown();
-    let mut position = match (after, stream) {
-        (Some(after), _) => after,
-        (None, Some(stream)) => show_last(log, stream, &mut on_event).await?,
-        (None, None) => before_last(log.head().await?),
-    };
+    // What is there now is looked up; what comes later is read along.
+    let head = log.head().await.context("reading the log")?;
+    let limit = extent.limit.unwrap_or(if extent.after.is_none() { LAST } else { usize::MAX });
+    match extent.after {
+        Some(after) if !extent.reverse => forward(log, filter, after..=head, limit, &mut on_event).await?,
+        after => {
+            let mut events = backward(log, filter, after.unwrap_or_default()..=head, limit).await?;
+            if !extent.reverse {
+                events.reverse();
+            }
+            events.iter().try_for_each(&mut on_event)?;
+        }
+    }
+    if !extent.follow {
+        return Ok(());
+    }
+    let mut position = head.max(extent.after.unwrap_or_default());
     loop {
         grown.mark_unchanged();
         loop {
             let events = log.read(position, READ_LIMIT).await.context("reading the log")?;
             let Some(last) = events.last() else { break };
             position = last.position;
-            for event in events.iter().filter(|event| stream.is_none_or(|stream| event.stream == *stream)) {
-                on_event(event)?;
-            }
-        }
-        if !follow {
-            return Ok(());
+            events.iter().filter(|event| filter.takes(event)).try_for_each(&mut on_event)?;
         }
         // A hint that comes too late or never only costs the interval.
         drop(tokio::time::timeout(POLL_INTERVAL, grown.changed()).await);
     }
 }
 
-fn before_last(head: Position) -> Position {
-    let last = i64::try_from(LAST).unwrap_or(i64::MAX);
-    Position(head.0.saturating_sub(last).max(0))
+async fn forward(
+    log: &Log,
+    filter: &Filter,
+    range: RangeInclusive<Position>,
+    mut limit: usize,
+    on_event: &mut impl FnMut(&Recorded) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut after = *range.start();
+    while limit > 0 {
+        let events = log.find(filter, after, page(limit)).await.context("reading the log")?;
+        let Some(last) = events.last().filter(|_| after < *range.end()) else { return Ok(()) };
+        after = last.position;
+        limit -= events.len();
+        events.iter().filter(|event| event.position <= *range.end()).try_for_each(&mut *on_event)?;
+    }
+    Ok(())
 }
 
-/// Shows the last events of a stream and answers up to where the log has been seen.
-async fn show_last(
+/// The last of those after the start and up to the end, the last one first.
+async fn backward(
     log: &Log,
-    stream: &Stream,
-    on_event: &mut impl FnMut(&Recorded) -> anyhow::Result<()>,
-) -> anyhow::Result<Position> {
-    // Before the events: one that is appended in between is shown by what follows, and not twice.
-    let head = log.head().await.context("reading the log")?;
-    let mut events = log.read_stream(stream).await.context("reading the stream")?;
-    events.retain(|event| event.position <= head);
-    for event in &events[events.len().saturating_sub(LAST)..] {
-        on_event(event)?;
+    filter: &Filter,
+    range: RangeInclusive<Position>,
+    limit: usize,
+) -> anyhow::Result<Vec<Recorded>> {
+    let mut before = Position(range.end().0 + 1);
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let events = log.find_back(filter, before, page(limit - found.len())).await.context("reading the log")?;
+        let read = events.len();
+        found.extend(events.into_iter().take_while(|event| event.position > *range.start()));
+        match found.last() {
+            Some(last) if read > 0 && last.position < before => before = last.position,
+            _ => break,
+        }
     }
-    Ok(head)
+    Ok(found)
+}
+
+fn page(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(READ_LIMIT).min(READ_LIMIT)
+}
+
+/// A type that is misspelt would otherwise look like one that never happened.
+fn known_type(name: &str) -> Result<String, String> {
+    if Event::TYPES.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("no event has this type; there are: {}", Event::TYPES.join(", ")))
 }
 
 fn print(event: &Recorded, json: bool) -> anyhow::Result<()> {

@@ -2,23 +2,40 @@
 //! model has not run ahead of it or lost artworks.
 
 mod blobs;
+mod checkpoint;
 mod read_model;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use atelier_events::log::Anchor;
 use atelier_events::{Position, log};
 use atelier_runtime::Connections;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+pub use checkpoint::{Checkpoints, Extent};
 
 use crate::table::{self, Align};
 
 /// Proves that the log is whole and that every blob is what the log says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// Only what came after this signed checkpoint, and that the log still holds the checkpoint.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub since: Option<PathBuf>,
+    /// Everything, and that it is the log of this signed checkpoint: not cut off, and not written anew.
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "since")]
+    pub against: Option<PathBuf>,
+    /// When the log is whole, write a signed checkpoint of its end to this file; keep it away from the database.
+    #[arg(long, value_name = "FILE")]
+    pub sign: Option<PathBuf>,
+    /// The key of checkpoints: 64 hexadecimal digits in a file. Without it, the one of the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Print one JSON object a line: each flaw, then the summary.
     #[arg(long)]
     pub json: bool,
@@ -50,6 +67,9 @@ pub struct Verified {
     pub events: u64,
     /// Commits checked.
     pub commits: u64,
+    /// The end of what was checked.
+    #[serde(skip)]
+    pub reached: Option<Anchor>,
     /// Blobs checked: originals, renditions and archives, each key once.
     pub blobs: u64,
     /// Bytes of those.
@@ -80,9 +100,9 @@ impl Flaw {
 }
 
 /// Verifies, prints what was found, and answers failure if there is any flaw.
-pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, checkpoints: Checkpoints, connections: &Connections) -> anyhow::Result<ExitCode> {
     let bar = ProgressBar::no_length().with_style(style()?);
-    let verified = verify(connections, |progress| show(&bar, progress)).await?;
+    let verified = verify_within(connections, checkpoints.extent, |progress| show(&bar, progress)).await?;
     bar.finish_and_clear();
     if args.json {
         let mut out = std::io::stdout().lock();
@@ -95,27 +115,50 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     } else {
         print(&verified)?;
     }
+    if let (Some((path, key)), Some(reached)) = (checkpoints.sign, verified.reached) {
+        let in_log = verified.flaws.iter().filter(|flaw| flaw.place == "log").count();
+        ensure!(in_log == 0, "{} was not written: a log with flaws is not signed", path.display());
+        checkpoint::sign(&path, &key, &reached)?;
+        if !args.json {
+            writeln!(std::io::stdout(), "signed at position {}: {}", reached.position, path.display())?;
+        }
+    }
     Ok(if verified.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Verifies everything. An error only when something cannot be read at all; what is wrong is in the answer.
-pub async fn verify(connections: &Connections, mut progress: impl FnMut(Progress)) -> anyhow::Result<Verified> {
+pub async fn verify(connections: &Connections, progress: impl FnMut(Progress)) -> anyhow::Result<Verified> {
+    verify_within(connections, Extent::Whole, progress).await
+}
+
+/// The same, as far back as is said.
+pub async fn verify_within(
+    connections: &Connections,
+    extent: Extent,
+    mut progress: impl FnMut(Progress),
+) -> anyhow::Result<Verified> {
+    let pool = connections.log.pool();
     let head = connections.log.head().await.context("reading the log")?;
+    let from = match extent {
+        Extent::Since(anchor) => anchor,
+        Extent::Whole | Extent::Against(_) => Anchor::beginning(),
+    };
     let began = Instant::now();
-    let chain = log::verify(connections.log.pool(), |position| {
-        progress(Progress::Log { position, head });
-    })
-    .await
-    .context("verifying the log")?;
+    let on_position = |position| progress(Progress::Log { position, head });
+    let mut chain = log::verify_from(pool, &from, on_position).await.context("verifying the log")?;
+    if let Extent::Against(anchor) = extent {
+        chain.flaws.extend(log::holds(pool, &anchor).await.context("verifying the log")?);
+    }
     let log_ms = millis(began.elapsed());
     let mut flaws: Vec<Flaw> = chain.flaws.iter().map(|flaw| Flaw::new("log", flaw.to_string())).collect();
 
     let began = Instant::now();
-    let named = blobs::verify(connections, &mut flaws, progress).await?;
+    let named = blobs::verify(connections, from.position, &mut flaws, progress).await?;
     flaws.extend(read_model::verify(connections.log.pool()).await?);
     Ok(Verified {
         events: chain.events,
         commits: chain.commits,
+        reached: Some(chain.reached),
         blobs: named.checked,
         blob_bytes: named.bytes,
         flaws,

@@ -22,16 +22,16 @@ pub(super) struct Checked {
     pub(super) bytes: u64,
 }
 
-/// Walks the log and reads every blob through, the first time that its key is named.
+/// Walks the log after a position and reads every blob through, the first time that its key is named.
 pub(super) async fn verify(
     connections: &Connections,
+    mut after: Position,
     flaws: &mut Vec<Flaw>,
     mut progress: impl FnMut(Progress),
 ) -> anyhow::Result<Checked> {
     // Per key the digest that it was first named with: some 150 bytes of memory for each.
     let mut seen: HashMap<String, String> = HashMap::new();
     let mut done = Checked::default();
-    let mut after = Position(0);
     loop {
         let events = connections.log.read(after, READ_LIMIT).await.context("reading the log")?;
         let Some(last) = events.last() else { return Ok(done) };

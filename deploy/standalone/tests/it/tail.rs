@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use atelier_events::log::Filter;
 use atelier_events::{ArtworkEvent, ArtworkId, Event, Position, Stream, artwork};
-use atelier_standalone::tail::tail;
+use atelier_standalone::tail::{Extent, tail};
 
 use crate::installation::{Installation, details};
 
@@ -16,34 +17,61 @@ async fn create(installation: &Installation, stream: &Stream, count: usize) {
     }
 }
 
-async fn shown(installation: &Installation, after: Option<i64>, stream: Option<&Stream>) -> Vec<i64> {
+async fn shown(installation: &Installation, filter: &Filter, extent: &Extent) -> Vec<i64> {
     let mut shown = Vec::new();
-    let log = &installation.connections.log;
     let on_event = |event: &atelier_events::Recorded| {
         shown.push(event.position.0);
         Ok(())
     };
-    tail(log, after.map(Position), stream, false, on_event).await.unwrap();
+    tail(&installation.connections.log, filter, extent, on_event).await.unwrap();
     shown
+}
+
+fn of(stream: &Stream) -> Filter {
+    Filter { stream: Some(stream.clone()), types: Vec::new() }
+}
+
+fn of_type(name: &str) -> Filter {
+    Filter { stream: None, types: vec![name.to_owned()] }
 }
 
 #[tokio::test]
 async fn the_last_twenty_or_those_after_a_position_are_shown_in_order() {
     let installation = Installation::start().await;
     let (one, other) = (Stream::site("one"), Stream::site("other"));
-    assert_eq!(shown(&installation, None, None).await, [0_i64; 0]);
+    let all = Filter::default();
+    assert_eq!(shown(&installation, &all, &Extent::default()).await, [0_i64; 0]);
     create(&installation, &one, 25).await;
     create(&installation, &other, 5).await;
-    for (after, stream, expected) in [
-        (None, None, 11..=30),
-        (Some(0), None, 1..=30),
-        (Some(28), None, 29..=30),
-        (None, Some(&one), 6..=25),
-        (Some(23), Some(&one), 24..=25),
-        (Some(0), Some(&other), 26..=30),
+    for (after, filter, expected) in [
+        (None, &all, 11..=30),
+        (Some(0), &all, 1..=30),
+        (Some(28), &all, 29..=30),
+        (Some(30), &all, 31..=30),
+        (Some(99), &all, 31..=30),
+        (None, &of(&one), 6..=25),
+        (Some(23), &of(&one), 24..=25),
+        (Some(0), &of(&other), 26..=30),
+        (None, &of_type("artwork.created"), 11..=30),
+        (Some(0), &of_type("variant.failed"), 31..=30),
     ] {
-        let positions = shown(&installation, after, stream).await;
-        assert_eq!(positions, expected.collect::<Vec<_>>(), "after {after:?} of {stream:?}");
+        let extent = Extent { after: after.map(Position), ..Extent::default() };
+        let positions = shown(&installation, filter, &extent).await;
+        assert_eq!(positions, expected.clone().collect::<Vec<_>>(), "after {after:?} of {filter:?}");
+        let reversed = shown(&installation, filter, &Extent { reverse: true, ..extent }).await;
+        assert_eq!(reversed, expected.rev().collect::<Vec<_>>(), "after {after:?} of {filter:?}, the last one first");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_keeps_the_first_after_a_position_and_otherwise_the_last() {
+    let installation = Installation::start().await;
+    create(&installation, &Stream::site("one"), 9).await;
+    for (after, reverse, expected) in
+        [(None, false, [7, 8, 9]), (Some(2), false, [3, 4, 5]), (None, true, [9, 8, 7]), (Some(2), true, [9, 8, 7])]
+    {
+        let extent = Extent { after: after.map(Position), limit: Some(3), reverse, follow: false };
+        assert_eq!(shown(&installation, &Filter::default(), &extent).await, expected, "{extent:?}");
     }
 }
 
@@ -53,7 +81,8 @@ async fn following_shows_every_event_that_comes_once() {
     let stream = Stream::site("one");
     create(&installation, &stream, 3).await;
     let mut shown = Vec::new();
-    let following = tail(&installation.connections.log, Some(Position(0)), None, true, |event| {
+    let extent = Extent { after: Some(Position(0)), follow: true, ..Extent::default() };
+    let following = tail(&installation.connections.log, &Filter::default(), &extent, |event| {
         shown.push(event.position.0);
         ensure!(shown.len() < 60, "enough");
         Ok(())

@@ -1,6 +1,10 @@
 //! What `verify` finds.
 
-use atelier_standalone::verify::{Flaw, Progress, Verified, verify};
+use std::path::Path;
+use std::process::ExitCode;
+
+use atelier_standalone::home::Home;
+use atelier_standalone::verify::{Args, Checkpoints, Flaw, Progress, Verified, run, verify};
 
 use crate::installation::Installation;
 use crate::store::bytes;
@@ -104,4 +108,67 @@ async fn a_read_model_that_lost_an_artwork_or_ran_ahead_is_named() {
         let found = verified(&installation).await;
         assert!(flaws(&found).contains(&("read model", expected)), "{:?}", found.flaws);
     }
+}
+
+fn args() -> Args {
+    Args { since: None, against: None, sign: None, key: None, json: true }
+}
+
+async fn ran(installation: &Installation, folder: &Path, args: Args) -> anyhow::Result<bool> {
+    let checkpoints = Checkpoints::open(&args, &Home::open(folder)?)?;
+    let code = run(args, checkpoints, &installation.connections).await?;
+    Ok(code == ExitCode::SUCCESS)
+}
+
+#[tokio::test]
+async fn a_log_that_was_signed_is_recognised_and_one_that_was_cut_off_is_not() {
+    let installation = Installation::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint.json");
+    let sign = || Args { sign: Some(checkpoint.clone()), ..args() };
+    let since = || Args { since: Some(checkpoint.clone()), ..args() };
+    let against = || Args { against: Some(checkpoint.clone()), ..args() };
+
+    let empty = ran(&installation, folder.path(), sign()).await.unwrap_err();
+    assert!(empty.to_string().contains("the log is empty"), "{empty:#}");
+    installation.complete_artwork("one").await;
+    assert!(ran(&installation, folder.path(), sign()).await.unwrap());
+    installation.complete_artwork("two").await;
+    for args in [since(), against(), Args { sign: Some(checkpoint.clone()), ..since() }, since()] {
+        assert!(ran(&installation, folder.path(), args.clone()).await.unwrap(), "{args:?}");
+    }
+
+    let signed = std::fs::read_to_string(&checkpoint).unwrap();
+    for (edited, said) in [
+        (signed.replace("\"position\": 6", "\"position\": 3"), "edited after it was signed"),
+        ("{}".to_owned(), "not a signed checkpoint"),
+    ] {
+        std::fs::write(&checkpoint, edited).unwrap();
+        let refused = ran(&installation, folder.path(), since()).await.unwrap_err();
+        assert!(format!("{refused:#}").contains(said), "{refused:#}");
+    }
+    std::fs::write(&checkpoint, &signed).unwrap();
+    let key = folder.path().join("another-key");
+    for (content, said) in [("1".repeat(64), "was signed with the key"), ("short".to_owned(), "64 hexadecimal digits")]
+    {
+        std::fs::write(&key, content).unwrap();
+        let args = Args { key: Some(key.clone()), ..since() };
+        let refused = ran(&installation, folder.path(), args).await.unwrap_err();
+        assert!(format!("{refused:#}").contains(said), "{refused:#}");
+    }
+
+    for statement in [
+        "delete from events where position > 3",
+        "delete from log_links where last_position > 3",
+        "update log_head set (position, link) = (select last_position, link from log_links where last_position = 3)",
+    ] {
+        behind_the_back(&installation, statement).await;
+    }
+    assert!(ran(&installation, folder.path(), args()).await.unwrap(), "without a checkpoint nobody can tell");
+    assert!(!ran(&installation, folder.path(), since()).await.unwrap());
+    assert!(!ran(&installation, folder.path(), against()).await.unwrap());
+    let again = Args { sign: Some(checkpoint.clone()), ..since() };
+    let refused = ran(&installation, folder.path(), again).await.unwrap_err();
+    assert!(refused.to_string().contains("a log with flaws is not signed"), "{refused:#}");
+    assert_eq!(std::fs::read_to_string(&checkpoint).unwrap(), signed);
 }
