@@ -211,7 +211,7 @@ impl Recorded {
     /// Whether this version also knows what it says: its type, in a schema not newer than today's.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.has_known_type() && self.schema <= Event::SCHEMA
+        self.has_known_type() && self.schema <= Event::schema_of(&self.event_type)
     }
 
     /// How long ago the log took it, by this machine's clock; nothing where that is behind the database's.
