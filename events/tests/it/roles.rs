@@ -160,7 +160,8 @@ async fn what_runs_as_the_owner_takes_no_function_of_the_caller_s() -> anyhow::R
     }
     let shadowed = sqlx::query("select sha256('x'::bytea)").execute(&mut connection).await;
     assert!(shadowed.is_err_and(|error| error.to_string().contains("ran as")), "the trap itself does not work");
-    let append = "select position + 1 from append_events('{}', '{}', '{}', '{}', '{0}', '{artwork-x}', '{-1}', '{1}', '{1}',
+    let append =
+        "select position + 1 from append_events('{}', '{}', '{}', '{}', '{0}', '{artwork-x}', '{-1}', '{1}', '{1}',
         array[gen_random_uuid()], '{artwork.framed}', '{1}', array['{}'::jsonb], '{me}', array[gen_random_uuid()],
         array[null]::uuid[], array[null]::text[])";
     let position: i64 = sqlx::query_scalar(append).fetch_one(&mut connection).await?;

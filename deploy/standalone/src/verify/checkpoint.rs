@@ -58,7 +58,7 @@ impl Checkpoints {
 }
 
 /// Signs how far the log went. The file is replaced as a whole: the one before stays until the new one is written.
-pub fn sign(path: &Path, key: &Key, reached: &Anchor) -> anyhow::Result<()> {
+pub(super) fn sign(path: &Path, key: &Key, reached: &Anchor) -> anyhow::Result<()> {
     ensure!(reached.position > Position(0), "the log is empty: there is nothing to sign");
     let mut text = serde_json::to_string_pretty(&key.sign(reached, OffsetDateTime::now_utc()))?;
     text.push('\n');

@@ -82,7 +82,8 @@ async fn following_shows_every_event_that_comes_once() {
     create(&installation, &stream, 3).await;
     let mut shown = Vec::new();
     let extent = Extent { after: Some(Position(0)), follow: true, ..Extent::default() };
-    let following = tail(&installation.connections.log, &Filter::default(), &extent, |event| {
+    let any = Filter::default();
+    let following = tail(&installation.connections.log, &any, &extent, |event| {
         shown.push(event.position.0);
         ensure!(shown.len() < 60, "enough");
         Ok(())
