@@ -209,21 +209,20 @@ async fn connect(mut client: TcpStream, server: String, line: Arc<Line>) {
     }
 }
 
-/// Ends with the connection: either side's end is the end of both.
+/// Ends with the connection: either side's end is the end of both, and travels like bytes do.
 async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, direction: Direction, line: &Line) {
     let mut state = line.state.subscribe();
     let counts = line.counts(direction);
     let mut piece = vec![0; PIECE];
-    while let Ok(length @ 1..) = from.read(&mut piece).await {
+    loop {
+        let length = from.read(&mut piece).await.unwrap_or(0);
         let _held = Held::of(counts, length as u64);
         let delay = state.borrow_and_update().fault(direction).delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        if state.wait_for(|state| !state.fault(direction).frozen).await.is_err() {
-            return;
-        }
-        if to.write_all(&piece[..length]).await.is_err() {
+        let passes = state.wait_for(|state| !state.fault(direction).frozen).await.is_ok();
+        if !passes || length == 0 || to.write_all(&piece[..length]).await.is_err() {
             return;
         }
         counts.carried.fetch_add(length as u64, Ordering::SeqCst);
@@ -306,7 +305,16 @@ mod tests {
         assert_eq!(proxy.carried(Direction::ToClient), 6);
         proxy.pass();
         hears(&mut client, b"frozen").await?;
-        until("nothing is held", || ready(Ok(proxy.held(Direction::ToClient) == 0))).await
+        until("nothing is held", || ready(Ok(proxy.held(Direction::ToClient) == 0))).await?;
+
+        // Who has gone away behind a frozen line has not gone away for the other side.
+        proxy.freeze(Direction::ToServer);
+        client.shutdown().await?;
+        let gone = tokio::time::timeout(Duration::from_millis(100), client.read(&mut [0])).await;
+        assert!(gone.is_err(), "the end came through a frozen line");
+        proxy.pass();
+        assert_eq!(client.read(&mut [0]).await?, 0);
+        Ok(())
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use atelier_e2e::Database;
+use atelier_events::blobs::sha256;
 use atelier_events::export::ExportEvent;
 use atelier_events::log::verify;
 use atelier_events::site::SiteEvent;
@@ -15,7 +16,6 @@ use atelier_events::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::proposals::{append, created, uploaded};
 
@@ -134,8 +134,8 @@ fn samples_are_never_changed_or_removed() -> anyhow::Result<()> {
     // As `sha256sum *.json` prints it: a new sample is a new line, and no line is ever another.
     for line in include_str!("samples.sha256").lines() {
         let (digest, name) = line.split_once("  ").context("a line is a digest and a name")?;
-        let found = Sha256::digest(std::fs::read(folder.join(name)).with_context(|| name.to_owned())?);
-        assert_eq!(format!("{found:x}"), digest, "{name} was changed: logs hold events like the one that it was");
+        let found = sha256(&std::fs::read(folder.join(name)).with_context(|| name.to_owned())?);
+        assert_eq!(found, digest, "{name} was changed: logs hold events like the one that it was");
         pinned.insert(name.to_owned());
     }
     let there: BTreeSet<String> = samples()?.into_iter().map(|(name, _)| name).collect();

@@ -32,12 +32,13 @@ async fn serve(connections: &Connections) -> anyhow::Result<SocketAddr> {
 }
 
 async fn ask(address: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+    // One may have been installed by another question; any of them does.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let answer = reqwest::get(format!("http://{address}{path}")).await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
 async fn open(database: &Database, store: &StoreSettings) -> anyhow::Result<Connections> {
-    drop(rustls::crypto::ring::default_provider().install_default());
     Ok(Connections::open(database.pool.clone(), &BusSettings::default(), store).await?)
 }
 

@@ -27,7 +27,7 @@ async fn commands_are_accepted_while_the_broker_is_gone_and_everything_is_delive
         check(processes, &accepted).await?;
 
         // Its network says nothing at all, until the relay has waited in vain for a confirm and then for a connection. Those
-        // are its two time limits, 40 seconds together: a minute would prove no more.
+        // are its two time limits, 10 and 30 seconds: a minute would prove no more.
         line.freeze_both();
         for given_up in ["confirm", "connection"] {
             let tried = line.connections();

@@ -64,7 +64,11 @@ pub(crate) async fn with_processes(
     let mut processes = Processes::start(database_url, bus, settings).await?;
     match test(&mut processes).await {
         Ok(()) => processes.stop().await,
-        Err(error) => Err(error.context(complaints(&processes.logs))),
+        Err(error) => {
+            let ended =
+                processes.daemons.ended()?.map(|(name, status)| format!("{name} ended by itself with {status}\n"));
+            Err(error.context(ended.unwrap_or_default() + &complaints(&processes.logs)))
+        }
     }
 }
 

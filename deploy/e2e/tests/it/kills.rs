@@ -111,18 +111,15 @@ impl Lines {
         Ok(Self { bus, database, store, bus_url, database_url, store_url })
     }
 
-    /// A consumer behind the lines.
+    /// A consumer behind the lines. Whatever they held of another before it is lost.
     fn consumer(&self, processes: &Processes, lease: (&str, &str)) -> anyhow::Result<Beside> {
-        self.pass();
+        for line in [&self.bus, &self.database, &self.store] {
+            line.cut();
+            line.pass();
+        }
         let [bus, database, store] = [&self.bus_url, &self.database_url, &self.store_url];
         let settings = [("BUS__URL", bus.as_str()), ("DATABASE__URL", database), ("STORE__ENDPOINT", store), lease];
         processes.beside(GENERATE, &settings)
-    }
-
-    fn pass(&self) {
-        self.bus.pass();
-        self.database.pass();
-        self.store.pass();
     }
 
     /// The consumer dies where it is, and another comes.
