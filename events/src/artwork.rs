@@ -129,7 +129,9 @@ impl Artwork {
         Ok(Self::apply(state, &event, recorded))
     }
 
-    fn apply(state: Option<Self>, event: &Event, recorded: &Recorded) -> Option<Self> {
+    /// The same for an event that has been read already; `recorded` is where it lies in the log.
+    #[must_use]
+    pub fn apply(state: Option<Self>, event: &Event, recorded: &Recorded) -> Option<Self> {
         match event {
             Event::Artwork(ArtworkEvent::Created(created)) => state.or_else(|| {
                 Some(Self {

@@ -96,14 +96,22 @@ pub enum Export {
 impl Export {
     /// The next state. Pure and total; what is complete stays complete.
     pub fn fold(state: Option<Self>, recorded: &Recorded) -> Result<Option<Self>, Unreadable> {
-        Ok(match recorded.event()? {
-            Event::Export(ExportEvent::Requested(requested)) => state.or(Some(Self::Pending(requested))),
-            Event::Export(ExportEvent::Completed(completed)) => Some(Self::Completed(completed)),
+        Ok(Self::apply(state, &recorded.event()?))
+    }
+
+    /// The same for an event that has been read already.
+    #[must_use]
+    pub fn apply(state: Option<Self>, event: &Event) -> Option<Self> {
+        match event {
+            Event::Export(ExportEvent::Requested(requested)) => {
+                state.or_else(|| Some(Self::Pending(requested.clone())))
+            }
+            Event::Export(ExportEvent::Completed(completed)) => Some(Self::Completed(completed.clone())),
             Event::Export(ExportEvent::Failed(failed)) => match state {
                 Some(Self::Completed(completed)) => Some(Self::Completed(completed)),
-                Some(Self::Pending(_) | Self::Failed(_)) | None => Some(Self::Failed(failed)),
+                Some(Self::Pending(_) | Self::Failed(_)) | None => Some(Self::Failed(failed.clone())),
             },
             Event::Artwork(_) | Event::Variant(_) | Event::Site(_) => state,
-        })
+        }
     }
 }

@@ -9,6 +9,7 @@ mod chain;
 mod copied;
 mod lane;
 pub mod signed;
+mod by_stream;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use tracing::Instrument;
 
 pub use append::{Append, AppendError, Appended, ExpectedVersion, Keyed, Write, append_in};
 pub use verify::{Anchor, Flaw, Verified, holds, verify, verify_from};
+pub use by_stream::read_by_stream;
 
 use crate::event::Recorded;
 use crate::id::{Position, Stream};
