@@ -8,6 +8,7 @@ use atelier_events::health::Pulse;
 use atelier_events::log::READ_LIMIT;
 use atelier_events::{Connections, Consumer, Position, Recorded, trace};
 use rand::RngExt;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::ConsumerSettings;
@@ -85,19 +86,37 @@ pub async fn run_projection<P: Projection>(
 async fn advance<P: Projection>(projection: &mut P, connections: &Connections, pulse: &Pulse) -> anyhow::Result<bool> {
     let checkpoint = projection.checkpoint().await.context("reading the checkpoint")?;
     let events = connections.log.read(checkpoint, READ_LIMIT).await.context("reading the log")?;
+    let caught_up = i64::try_from(events.len()).unwrap_or(i64::MAX) < READ_LIMIT;
+    let head = connections.log.head().await.context("reading the log's head")?;
+    // Also before it is applied: a projection that cannot go on falls behind all the same.
+    tell_lag::<P>(checkpoint, head, events.first());
     if let Some(last) = events.last() {
         let _applying = trace::follow_each(&events, "consumer", "apply");
         projection.apply(&events).await.with_context(|| format!("applying events up to position {}", last.position))?;
         metrics::counter!("atelier_projection_events_total", "consumer" => P::CONSUMER.name())
             .increment(events.len() as u64);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; positions stay far below 2^52")]
-        metrics::gauge!("atelier_projection_checkpoint", "consumer" => P::CONSUMER.name()).set(last.position.0 as f64);
+        metrics::gauge!("atelier_projection_checkpoint", "consumer" => P::CONSUMER.name()).set(float(last.position.0));
+        tell_lag::<P>(last.position, head, Some(last).filter(|_| !caught_up));
     }
-    let caught_up = i64::try_from(events.len()).unwrap_or(i64::MAX) < READ_LIMIT;
     if caught_up {
         // It may deploy a whole gallery.
         pulse.rest();
         projection.caught_up().await?;
     }
     Ok(caught_up)
+}
+
+/// How far the projection is behind the log: in events, and in the age of the first event that it has not applied (or,
+/// where that has not been read, of the last that it has).
+fn tell_lag<P: Projection>(checkpoint: Position, head: Position, oldest: Option<&Recorded>) {
+    let events = (head.0 - checkpoint.0).max(0);
+    let age = oldest.map_or(0.0, |event| (OffsetDateTime::now_utc() - event.occurred_at).as_seconds_f64());
+    metrics::gauge!("atelier_projection_lag_events", "consumer" => P::CONSUMER.name()).set(float(events));
+    // The times of events are the database's, whose clock may be ahead of this one's.
+    metrics::gauge!("atelier_projection_lag_seconds", "consumer" => P::CONSUMER.name()).set(age.max(0.0));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; positions stay far below 2^52")]
+fn float(number: i64) -> f64 {
+    number as f64
 }

@@ -3,6 +3,7 @@
 mod attempts;
 mod daemon;
 mod delivery;
+mod lag;
 mod leases;
 mod newer;
 mod projections;
