@@ -1,5 +1,6 @@
 -- The read model: everything here follows from the log and can be dropped. Names are unqualified, since the same text
--- makes the live schema (`read`) and the one that a replay builds beside it (`read_next`).
+-- makes the live schema (`read`) and the one that a replay builds beside it (`read_next`). Keys and indexes of the large
+-- tables are in index_artworks.sql and index_variants.sql: a replay makes them when the rows are there.
 
 create table artworks (
     id uuid not null,
@@ -32,32 +33,12 @@ create table artworks (
     -- Of the newest recipe; empty for an upload.
     prompt text not null,
     search tsvector not null,
-    constraint "an artwork has one row" primary key (id),
-    constraint "an artwork is created once" unique (created_position),
     constraint "a status is known" check (status in ('pending', 'processing', 'active', 'failed')),
     constraint "an active artwork has a cover" check ((status = 'active') = (cover_variant is not null)),
     constraint "an active artwork says since when" check ((status = 'active') = (ready_position is not null)),
     constraint "what is published is ready" check (published_position is null or ready_position <= published_position)
 );
 comment on table artworks is 'lists and pages of artworks; the unique created_position is the keyset of all lists, newest first';
-create index artworks_by_owner on artworks (owner, created_position);
-comment on index artworks_by_owner is 'one owner''s artworks, newest first';
-create index artworks_by_status on artworks (status, created_position);
-comment on index artworks_by_status is 'artworks in a status, newest first; the gallery reads the active ones';
-create index artworks_by_category on artworks (category, created_position);
-comment on index artworks_by_category is 'a category, newest first';
-create index artworks_featured on artworks (created_position) where featured;
-comment on index artworks_featured is 'featured artworks, newest first';
-create index artworks_by_tag on artworks using gin (tags);
-comment on index artworks_by_tag is 'artworks with a tag: tags @> array[$1]';
-create index artworks_by_words on artworks using gin (search);
-comment on index artworks_by_words is 'text search: search @@ search_query($1)';
-create index artworks_unpublished on artworks (ready_position)
-    where published_position is null and ready_position is not null;
-comment on index artworks_unpublished is 'publish_artworks: what a new release shows for the first time';
-create index artworks_shown on artworks (shown_position);
-comment on index artworks_shown is 'whether gallery-metadata.json is behind: max(shown_position)';
-
 create table variants (
     id uuid not null,
     artwork_id uuid not null,
@@ -98,26 +79,17 @@ create table variants (
     -- When the last attempt of a provider began, and when it was complete or given up.
     started_at timestamptz,
     finished_at timestamptz,
-    constraint "a variant has one row" primary key (id),
-    constraint "a variant has one place in its artwork" unique (artwork_id, ordinal),
     constraint "a variant's state is known" check (state in ('pending', 'processing', 'completed', 'failed')),
     constraint "a failed variant says why" check ((state = 'failed') = (failure_error is not null))
 );
 comment on table variants is 'an artwork''s variants in order, by the unique (artwork_id, ordinal)';
-create index variants_of_generation on variants (generation_id, requested_position) where generation_id is not null;
-comment on index variants_of_generation is 'the variants that one request asked for, in order';
-
 create table lineage (
     variant_id uuid not null,
     parent uuid not null,
     relation text not null,
-    constraint "a variant comes from another in a way once" primary key (variant_id, parent, relation),
     constraint "a relation is known" check (relation in ('derived', 'refined', 'forked'))
 );
 comment on table lineage is 'what a variant comes from';
-create index lineage_by_parent on lineage (parent);
-comment on index lineage_by_parent is 'what has come of a variant';
-
 create table renditions (
     variant_id uuid not null,
     kind text not null,
@@ -127,8 +99,7 @@ create table renditions (
     length bigint not null,
     -- In pixels.
     width bigint not null,
-    height bigint not null,
-    constraint "a variant has one rendition of a kind" primary key (variant_id, kind)
+    height bigint not null
 );
 comment on table renditions is 'the files of a complete variant, for lists and pages';
 
@@ -180,6 +151,38 @@ create table checkpoint (
     constraint "the checkpoint is one row" check (only_row)
 );
 comment on table checkpoint is 'how far the read model has got: reads with ?after= wait for it';
+
+-- The event types and schemas that programs have had to do with here, so that one which does not know a type leaves its
+-- events to one which does: see vocabulary.rs.
+create table vocabulary (
+    type text not null,
+    schema smallint not null,
+    -- A program that knows it has written here.
+    known boolean not null,
+    -- The first event of it that was passed over, by a program that did not know it.
+    passed_over bigint,
+    constraint "an event type has one row a schema" primary key (type, schema)
+);
+comment on table vocabulary is 'asked for a type that is not known, and by a program that starts';
+
+-- Each word as it stands and by its English stem; the titles weigh most. The dots, which no query contains, stand
+-- between what is not one text, or else the last word of one would make a phrase with the first of the next. A tsvector
+-- holds a megabyte, so that only the first of very long texts can be found. A trigger, so that rows that are copied in
+-- have it too.
+create function set_search() returns trigger language plpgsql as $$
+declare
+    headline text := left(new.title, 2000);
+    words text := left(concat_ws(' ', new.artist, new.category, array_to_string(new.tags, ' '), new.materials), 20000);
+    texts text := concat_ws(E'\n', left(new.prompt, 20000), left(new.description, 20000));
+begin
+    new.search :=
+        setweight(to_tsvector('simple', headline) || '.:9' || to_tsvector('english', headline) || '.:9', 'A')
+        || setweight(to_tsvector('simple', words) || '.:9' || to_tsvector('english', words) || '.:9', 'B')
+        || setweight(to_tsvector('simple', texts) || '.:9' || to_tsvector('english', texts), 'C');
+    return new;
+end
+$$;
+create trigger search_follows_texts before insert on artworks for each row execute function set_search();
 
 -- What a person typed, as a query for artworks.search: quotes, "or" and "-" as in web search. Words are looked for as
 -- they stand and by their English stem, which is how artworks.search keeps them.

@@ -1,11 +1,10 @@
 //! Events into rows. A batch is folded in memory, artwork by artwork, and what came of it is written in one statement a
 //! table: the same code for the live schema and for a replay.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, bail};
-use atelier_events::export::Export;
-use atelier_events::site::SiteEvent;
+use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::variant::VariantEvent;
 use atelier_events::{Event, Log, Position, Recorded, Stream, Unreadable, Variant, VariantId};
 use serde::Serialize;
@@ -15,6 +14,7 @@ use sqlx::types::{Json, Uuid};
 use crate::folded::{FoldedArtwork, FoldedVariant};
 use crate::rows::{ArtworkRow, ExportRow, FoldedExport, LineageRow, RenditionRow, VariantRow, bigint};
 use crate::schema::MODEL_VERSION;
+use crate::vocabulary::{self, Unknown};
 
 /// Artworks kept folded between batches, so that the next event of one need not read its stream again. At a few
 /// kilobytes each.
@@ -26,7 +26,6 @@ pub(crate) struct Applier {
     kept: HashMap<Stream, FoldedArtwork>,
     /// What `kept` is folded up to, once the transaction that applied it is known to be committed.
     kept_at: Option<Position>,
-    unknown: BTreeSet<String>,
 }
 
 /// What a batch changes.
@@ -36,12 +35,14 @@ struct Changes {
     variants: BTreeSet<(Stream, VariantId)>,
     rendered: BTreeSet<VariantId>,
     exports: BTreeSet<Stream>,
-    deployed: Vec<(Recorded, atelier_events::site::Deployed)>,
+    deployed: Vec<(Recorded, Deployed)>,
+    /// The first event of each type that this version does not know.
+    unknown: BTreeMap<Unknown, Position>,
 }
 
 impl Applier {
     pub(crate) fn new(log: Log) -> Self {
-        Self { log, kept: HashMap::new(), kept_at: None, unknown: BTreeSet::new() }
+        Self { log, kept: HashMap::new(), kept_at: None }
     }
 
     /// Applies what the schema has not seen yet of a batch in log order, and answers how far the schema is then. To be
@@ -64,6 +65,9 @@ impl Applier {
         }
         self.recall(&events, checkpoint).await?;
         let changes = self.fold(&events)?;
+        for (unknown, first) in &changes.unknown {
+            vocabulary::pass_over(transaction, unknown, *first).await?;
+        }
         self.write(transaction, &changes, last.position).await?;
         sqlx::query(include_str!("../sql/move_checkpoint.sql")).bind(last.position).execute(transaction).await?;
         Ok(last.position)
@@ -99,22 +103,20 @@ impl Applier {
         for recorded in events {
             let event = match recorded.event() {
                 Ok(event) => event,
-                Err(Unreadable::UnknownType(event_type)) => {
-                    if self.unknown.insert(event_type.clone()) {
-                        tracing::warn!(event.type = event_type, event.position = recorded.position.0, "skipped: a newer version wrote it");
-                    }
+                Err(Unreadable::UnknownType(_)) => {
+                    changes.unknown.entry(Unknown::of(recorded)).or_insert(recorded.position);
                     continue;
                 }
                 Err(error) => return Err(error).with_context(|| format!("event at position {}", recorded.position)),
             };
             match &event {
-                Event::Artwork(_) => self.fold_artwork(&event, recorded, &mut changes)?,
+                Event::Artwork(_) => self.fold_artwork(&event, recorded, &mut changes),
                 Event::Variant(variant) => {
                     changes.variants.insert((recorded.stream.clone(), variant.variant_id()));
                     if matches!(variant, VariantEvent::Rendered(_)) {
                         changes.rendered.insert(variant.variant_id());
                     }
-                    self.fold_artwork(&event, recorded, &mut changes)?;
+                    self.fold_artwork(&event, recorded, &mut changes);
                 }
                 Event::Export(_) => drop(changes.exports.insert(recorded.stream.clone())),
                 Event::Site(SiteEvent::Deployed(deployed)) => {
@@ -125,13 +127,12 @@ impl Applier {
         Ok(changes)
     }
 
-    fn fold_artwork(&mut self, event: &Event, recorded: &Recorded, changes: &mut Changes) -> anyhow::Result<()> {
+    fn fold_artwork(&mut self, event: &Event, recorded: &Recorded, changes: &mut Changes) {
         let before = self.kept.remove(&recorded.stream);
-        if let Some(folded) = FoldedArtwork::fold(before, event, recorded)? {
+        if let Some(folded) = FoldedArtwork::fold(before, event, recorded) {
             self.kept.insert(recorded.stream.clone(), folded);
             changes.artworks.insert(recorded.stream.clone());
         }
-        Ok(())
     }
 
     async fn write(&self, transaction: &mut PgConnection, changes: &Changes, up_to: Position) -> anyhow::Result<()> {
@@ -207,10 +208,18 @@ async fn insert<T: Serialize>(
     Ok(())
 }
 
-async fn deploy(
+async fn deploy(transaction: &mut PgConnection, recorded: &Recorded, deployed: &Deployed) -> anyhow::Result<()> {
+    put_site(transaction, recorded, deployed).await?;
+    let publish = sqlx::query(include_str!("../sql/publish_artworks.sql")).bind(deployed.position);
+    publish.execute(transaction).await?;
+    Ok(())
+}
+
+/// Makes a release the one that is live, unless it was overtaken.
+pub(crate) async fn put_site(
     transaction: &mut PgConnection,
     recorded: &Recorded,
-    deployed: &atelier_events::site::Deployed,
+    deployed: &Deployed,
 ) -> anyhow::Result<()> {
     sqlx::query(include_str!("../sql/deploy_site.sql"))
         .bind(deployed.position)
@@ -220,30 +229,18 @@ async fn deploy(
         .bind(bigint(deployed.bytes_written))
         .bind(&deployed.url)
         .bind(recorded.occurred_at)
-        .execute(&mut *transaction)
+        .execute(transaction)
         .await?;
-    let publish = sqlx::query(include_str!("../sql/publish_artworks.sql")).bind(deployed.position);
-    publish.execute(transaction).await?;
     Ok(())
 }
 
 fn folded_export(events: &[Recorded]) -> anyhow::Result<Option<FoldedExport>> {
-    let mut state: Option<FoldedExport> = None;
+    let mut state = None;
     for recorded in events {
-        let before = state.as_ref().map(|folded| folded.export.clone());
-        let after = match Export::fold(before.clone(), recorded) {
-            Ok(after) => after,
-            Err(Unreadable::UnknownType(_)) => continue,
+        match recorded.event() {
+            Ok(event) => state = FoldedExport::fold(state, &event, recorded),
+            Err(Unreadable::UnknownType(_)) => {}
             Err(error) => return Err(error).with_context(|| format!("event at position {}", recorded.position)),
-        };
-        match (&mut state, after) {
-            (None, Some(Export::Pending(requested))) => state = Some(FoldedExport::begun(requested, recorded)),
-            (Some(folded), Some(after)) if before.as_ref() != Some(&after) => {
-                folded.export = after;
-                folded.ended_at = Some(recorded.occurred_at);
-            }
-            // What nobody asked for has no row, and an outcome that changes nothing has no time.
-            (_, _) => {}
         }
     }
     Ok(state)

@@ -1,5 +1,6 @@
 //! The command line.
 
+use atelier_index::replay;
 use clap::{Parser, Subcommand};
 
 /// Keeps the read model, the sidecars and gallery-metadata.json up to date with the log.
@@ -15,11 +16,7 @@ pub(crate) enum Command {
     /// Runs until SIGTERM; also what is done without a command.
     Run,
     /// Builds the read model again from the log, beside the live one, and swaps it in.
-    Replay {
-        /// Print the result as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Replay(replay::command::Args),
     /// Writes gallery-metadata.json from the sidecars in the bucket alone.
     Gallery {
         /// Read nothing but the bucket, which is listed for it.

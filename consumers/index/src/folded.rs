@@ -1,5 +1,5 @@
 //! An artwork folded from its stream, together with when things happened to it. What happened is decided by
-//! [`Artwork::fold`] alone; here only positions and times are added.
+//! [`Artwork::apply`] alone; here only positions and times are added.
 
 use atelier_events::variant::VariantEvent;
 use atelier_events::{Artwork, ArtworkId, Event, Position, Recorded, Unreadable, Variant, VariantId, VariantState};
@@ -57,7 +57,7 @@ impl FoldedArtwork {
         let mut state = None;
         for recorded in events {
             match recorded.event() {
-                Ok(event) => state = Self::fold(state, &event, recorded)?,
+                Ok(event) => state = Self::fold(state, &event, recorded),
                 Err(Unreadable::UnknownType(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -66,9 +66,12 @@ impl FoldedArtwork {
     }
 
     /// The next state. Pure and total.
-    pub fn fold(state: Option<Self>, event: &Event, recorded: &Recorded) -> Result<Option<Self>, Unreadable> {
+    #[must_use]
+    pub fn fold(state: Option<Self>, event: &Event, recorded: &Recorded) -> Option<Self> {
         let Some(state) = state else {
-            return Self::begin(recorded);
+            let artwork = Artwork::apply(None, event, recorded)?;
+            let updated_position = recorded.position;
+            return Some(Self { artwork, updated_position, ready_position: None, shown: None, moments: Vec::new() });
         };
         let Self { artwork, mut ready_position, mut shown, mut moments, .. } = state;
         if let Event::Variant(event) = event {
@@ -79,25 +82,25 @@ impl FoldedArtwork {
                 shown = Some((recorded.position, recorded.occurred_at));
             }
         }
-        let artwork = Artwork::fold(Some(artwork), recorded)?;
-        let updated_position = recorded.position;
-        Ok(artwork.map(|artwork| Self { artwork, updated_position, ready_position, shown, moments }))
+        let artwork = Artwork::apply(Some(artwork), event, recorded)?;
+        Some(Self { artwork, updated_position: recorded.position, ready_position, shown, moments })
     }
 
-    fn begin(recorded: &Recorded) -> Result<Option<Self>, Unreadable> {
-        let artwork = Artwork::fold(None, recorded)?;
-        let updated_position = recorded.position;
-        let begun =
-            |artwork| Self { artwork, updated_position, ready_position: None, shown: None, moments: Vec::new() };
-        Ok(artwork.map(begun))
+    /// Its variants, in order.
+    pub fn variants(&self) -> impl Iterator<Item = FoldedVariant<'_>> {
+        let numbered = (1..).zip(self.artwork.variants.iter().zip(&self.moments));
+        numbered.map(|(ordinal, (variant, moments))| FoldedVariant {
+            artwork_id: self.artwork.id,
+            ordinal,
+            variant,
+            moments,
+        })
     }
 
     /// One of its variants.
     #[must_use]
     pub fn variant(&self, id: VariantId) -> Option<FoldedVariant<'_>> {
-        let mut numbered = (1..).zip(self.artwork.variants.iter().zip(&self.moments));
-        let (ordinal, (variant, moments)) = numbered.find(|(_, (variant, _))| variant.id == id)?;
-        Some(FoldedVariant { artwork_id: self.artwork.id, ordinal, variant, moments })
+        self.variants().find(|folded| folded.variant.id == id)
     }
 }
 

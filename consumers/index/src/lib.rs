@@ -2,6 +2,7 @@
 
 mod applier;
 pub mod compare;
+mod copy;
 mod daemon;
 pub mod folded;
 pub mod gallery;
@@ -9,15 +10,17 @@ pub mod metadata;
 pub mod progress;
 pub mod projection;
 pub mod rebuild;
+mod releases;
 pub mod replay;
 mod rows;
 pub mod schema;
 pub mod settings;
 pub mod sidecars;
+mod vocabulary;
 
-pub use compare::{Digest, compare, digests};
+pub use compare::{Digest, compare, digests, dry_run};
 pub use daemon::run;
 pub use projection::ReadModel;
-pub use replay::{Progress, ReplayError, Replayed, replay};
+pub use replay::{Begun, Options, Progress, ReplayError, Replayed, replay, replay_with};
 pub use settings::IndexSettings;
 pub use sidecars::Sidecars;

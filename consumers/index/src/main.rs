@@ -3,16 +3,17 @@
 mod arguments;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use atelier_events::{Blobs, Log, connect, lifecycle::shutdown_signal, settings::load, signal::Signals, telemetry};
-use atelier_index::{progress, rebuild::rebuild, replay, settings::Settings};
+use atelier_index::{rebuild::rebuild, replay, settings::Settings};
 use atelier_runtime::Daemon;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let command = Arguments::parse().command.unwrap_or(Command::Run);
     let settings: Settings = load()?;
     if let Command::Run = command {
@@ -20,19 +21,19 @@ async fn main() -> anyhow::Result<()> {
         // Before it runs, it may replay for minutes.
         tokio::select! {
             added = atelier_index::run(&mut daemon, settings.index) => added?,
-            () = stopped.cancelled() => return Ok(()),
+            () = stopped.cancelled() => return Ok(ExitCode::SUCCESS),
         }
-        return daemon.finish().await;
+        daemon.finish().await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let common: atelier_runtime::Settings = load()?;
     telemetry::start(&common.telemetry)?;
-    let text = if let Command::Replay { json } = command {
+    if let Command::Replay(args) = command {
         let pool = connect::database(&common.database).await?;
-        let replayed = replay(&Log::start(pool.clone(), Signals::start(&pool)), progress::on_stderr()).await?;
-        let text = json.then(|| serde_json::to_string(&replayed)).transpose()?;
-        text.unwrap_or_else(|| replayed.to_string())
-    } else {
-        serde_json::to_string(&rebuild(&Blobs::connect(&common.store), &settings.index.media_url).await?)?
-    };
-    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
+        let log = Log::start(pool.clone(), Signals::start(&pool));
+        return replay::command::run(args, &log, shutdown_signal()?).await;
+    }
+    let rebuilt = rebuild(&Blobs::connect(&common.store), &settings.index.media_url).await?;
+    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&rebuilt)?)?;
+    Ok(ExitCode::SUCCESS)
 }

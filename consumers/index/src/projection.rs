@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::applier::Applier;
 use crate::replay::{self, ReplayError};
-use crate::schema::{self, MODEL_VERSION, Schema};
+use crate::schema::{self, Live, MODEL_VERSION, Schema};
 
 /// How long a daemon waits before it looks again whether another one's replay is done.
 const REPLAY_POLL: std::time::Duration = std::time::Duration::from_secs(1);
@@ -24,8 +24,8 @@ impl ReadModel {
     /// Opens the read model, creating it if it is not there and replaying it when it has an older shape.
     pub async fn open(log: &Log) -> anyhow::Result<Self> {
         loop {
-            let version = schema::create_live(log.pool()).await?;
-            if version == MODEL_VERSION {
+            let Live { version, passed_over } = schema::open_live(log.pool()).await?;
+            if version == MODEL_VERSION && passed_over.is_empty() {
                 break;
             }
             if version > MODEL_VERSION {
@@ -33,11 +33,16 @@ impl ReadModel {
                     "the read model is of version {version}, and this atelier-index knows up to {MODEL_VERSION}: start the newer one"
                 );
             }
-            tracing::info!(from = version, to = MODEL_VERSION, "the read model has an older shape: replaying");
+            if version < MODEL_VERSION {
+                tracing::info!(from = version, to = MODEL_VERSION, "the read model has an older shape: replaying");
+            } else {
+                let types = passed_over.join(", ");
+                tracing::info!(event.types = types, "events of these types were passed over before: replaying");
+            }
             match replay::replay(log, |_| {}).await {
                 Ok(replayed) => tracing::info!(position = replayed.position.0, "replayed"),
                 Err(ReplayError::Running) => tokio::time::sleep(REPLAY_POLL).await,
-                Err(ReplayError::Failed(error)) => return Err(error.context("replaying the read model")),
+                Err(error) => return Err(anyhow::Error::new(error).context("replaying the read model")),
             }
         }
         Ok(Self { log: log.clone(), applier: Applier::new(log.clone()), moved: watch::Sender::default() })

@@ -1,12 +1,13 @@
-//! What is folded, as rows of the read model: each struct has the columns of its table, and a batch of them goes into
-//! one statement as JSON.
+//! What is folded, as rows of the read model: each struct has the columns of its table. A batch of them goes into
+//! one statement as JSON, or, in a replay, as lines of a `COPY`.
 
 use atelier_events::export::{self, Export, Missing, Selection};
-use atelier_events::{ArtworkId, ExportId, GenerationId, Position, Recorded, Relation, Variant, VariantId};
+use atelier_events::{ArtworkId, Event, ExportId, GenerationId, Position, Recorded, Relation, Variant, VariantId};
 use serde::Serialize;
 use serde_json::Value;
 use time::{Date, OffsetDateTime};
 
+use crate::copy::Document;
 use crate::folded::{FoldedArtwork, FoldedVariant};
 
 #[derive(Serialize)]
@@ -35,6 +36,12 @@ pub(crate) struct ArtworkRow<'a> {
     shown_at: Option<OffsetDateTime>,
     cover_variant: Option<VariantId>,
     prompt: &'a str,
+}
+
+/// What is not the stream's to say of an artwork, but the releases': see `releases.rs`.
+#[derive(Serialize)]
+pub(crate) struct PublishedColumn {
+    pub(crate) published_position: Option<Position>,
 }
 
 impl<'a> ArtworkRow<'a> {
@@ -82,7 +89,7 @@ pub(crate) struct VariantRow<'a> {
     seed: Option<String>,
     width: Option<u32>,
     height: Option<u32>,
-    params: Option<&'a Value>,
+    params: Option<Document<&'a Value>>,
     filename: Option<&'a str>,
     original_key: Option<&'a str>,
     original_sha256: Option<&'a str>,
@@ -123,7 +130,7 @@ impl<'a> VariantRow<'a> {
             seed: recipe.map(|recipe| recipe.seed.to_string()),
             width: recipe.map(|recipe| recipe.width),
             height: recipe.map(|recipe| recipe.height),
-            params: recipe.map(|recipe| &recipe.params),
+            params: recipe.map(|recipe| Document(&recipe.params)),
             filename: variant.filename.as_deref(),
             original_key: original.map(|blob| blob.key.as_str()),
             original_sha256: original.map(|blob| blob.sha256.as_str()),
@@ -153,13 +160,11 @@ pub(crate) struct LineageRow {
 }
 
 impl LineageRow {
+    /// Where a variant comes from, each said once.
     pub(crate) fn of(variant: &Variant) -> impl Iterator<Item = Self> {
-        let row = |lineage: &atelier_events::Lineage| Self {
-            variant_id: variant.id,
-            parent: lineage.parent,
-            relation: lineage.relation,
-        };
-        variant.lineage.iter().map(row)
+        let lineage = variant.lineage.iter().enumerate();
+        let first = lineage.filter(|(at, lineage)| !variant.lineage[..*at].contains(lineage));
+        first.map(|(_, lineage)| Self { variant_id: variant.id, parent: lineage.parent, relation: lineage.relation })
     }
 }
 
@@ -204,7 +209,23 @@ pub(crate) struct FoldedExport {
 }
 
 impl FoldedExport {
-    pub(crate) fn begun(requested: export::Requested, recorded: &Recorded) -> Self {
+    /// The next state. Pure and total: what nobody asked for has no row, and an outcome that changes nothing no time.
+    pub(crate) fn fold(state: Option<Self>, event: &Event, recorded: &Recorded) -> Option<Self> {
+        let Some(mut folded) = state else {
+            return match Export::apply(None, event) {
+                Some(Export::Pending(requested)) => Some(Self::begun(requested, recorded)),
+                Some(Export::Completed(_) | Export::Failed(_)) | None => None,
+            };
+        };
+        let after = Export::apply(Some(folded.export.clone()), event);
+        if let Some(after) = after.filter(|after| *after != folded.export) {
+            folded.export = after;
+            folded.ended_at = Some(recorded.occurred_at);
+        }
+        Some(folded)
+    }
+
+    fn begun(requested: export::Requested, recorded: &Recorded) -> Self {
         Self {
             requested: requested.clone(),
             position: recorded.position,
@@ -219,13 +240,13 @@ impl FoldedExport {
 pub(crate) struct ExportRow<'a> {
     id: ExportId,
     state: &'static str,
-    selection: &'a Selection,
+    selection: Document<&'a Selection>,
     archive_key: Option<&'a str>,
     archive_sha256: Option<&'a str>,
     archive_media_type: Option<&'a str>,
     archive_length: Option<i64>,
     pictures: Option<i64>,
-    missing: Option<&'a [Missing]>,
+    missing: Option<Document<&'a [Missing]>>,
     error: Option<&'a str>,
     #[serde(with = "time::serde::rfc3339")]
     requested_at: OffsetDateTime,
@@ -245,13 +266,13 @@ impl<'a> ExportRow<'a> {
         Self {
             id: folded.requested.export_id,
             state,
-            selection: &folded.requested.selection,
+            selection: Document(&folded.requested.selection),
             archive_key: archive.map(|blob| blob.key.as_str()),
             archive_sha256: archive.map(|blob| blob.sha256.as_str()),
             archive_media_type: archive.map(|blob| blob.media_type.as_str()),
             archive_length: archive.map(|blob| bigint(blob.length)),
             pictures: completed.map(|completed| bigint(completed.pictures)),
-            missing: completed.map(|completed| completed.missing.as_slice()),
+            missing: completed.map(|completed| Document(completed.missing.as_slice())),
             error,
             requested_at: folded.requested_at,
             finished_at: folded.ended_at,

@@ -9,7 +9,7 @@ use atelier_index::metadata::GalleryMetadata;
 use crate::story::{Story, by_chance, titled};
 use atelier_e2e::Bucket;
 
-fn atelier_index(story: &Story, bucket: &Bucket, arguments: &[&str]) -> Command {
+pub(crate) fn atelier_index(story: &Story, bucket: &Bucket, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_atelier-index"));
     command
         .args(arguments)
@@ -23,7 +23,7 @@ fn atelier_index(story: &Story, bucket: &Bucket, arguments: &[&str]) -> Command 
     command
 }
 
-async fn output(mut command: Command) -> anyhow::Result<Output> {
+pub(crate) async fn output(mut command: Command) -> anyhow::Result<Output> {
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 

@@ -101,7 +101,7 @@ async fn a_second_replay_is_refused_and_a_dropped_one_leaves_the_live_read_model
     atelier_e2e::until("the lock of the dropped replay is gone", async || match replay(&story.log, |_| {}).await {
         Ok(_) => Ok(true),
         Err(ReplayError::Running) => Ok(false),
-        Err(ReplayError::Failed(error)) => Err(error),
+        Err(error) => Err(error.into()),
     })
     .await?;
     assert_eq!(digests(story.pool(), "read").await?, live);

@@ -1,0 +1,1 @@
+copy lineage (variant_id, parent, relation) from stdin

@@ -1,0 +1,1 @@
+update shadow set loaded = true

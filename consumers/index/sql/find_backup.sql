@@ -1,0 +1,1 @@
+select to_regclass('read_old.checkpoint') is not null

@@ -1,0 +1,1 @@
+select to_regclass('artworks_by_words') is not null

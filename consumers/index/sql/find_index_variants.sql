@@ -1,0 +1,1 @@
+select to_regclass('lineage_by_parent') is not null

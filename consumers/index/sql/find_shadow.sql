@@ -1,0 +1,1 @@
+select to_regclass('read_next.shadow') is not null

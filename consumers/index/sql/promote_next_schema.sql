@@ -1,1 +1,0 @@
-alter schema read_next rename to read

@@ -1,0 +1,1 @@
+select position, model_version from read_old.checkpoint

@@ -1,1 +1,0 @@
-alter schema read rename to read_old

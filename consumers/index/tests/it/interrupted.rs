@@ -1,0 +1,182 @@
+//! A replay that is stopped, however that happens, leaves the live read model as it was, and the next one goes on.
+
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use anyhow::Context;
+use atelier_e2e::{Bucket, until};
+use atelier_events::{Position, jobs, keys};
+use atelier_index::{Begun, Options, Progress, ReadModel, ReplayError, digests, replay, replay_with};
+use serde_json::Value;
+
+use crate::commands::{atelier_index, output};
+use crate::held::Held;
+use crate::story::{OWNER, Story, by_chance, catch_up, titled};
+
+async fn wait_for(child: Child) -> anyhow::Result<(Option<i32>, Value)> {
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
+    Ok((output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default()))
+}
+
+fn signal(child: &Child, name: &str) -> anyhow::Result<()> {
+    let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status()?;
+    anyhow::ensure!(sent.success(), "kill {name}: {sent}");
+    Ok(())
+}
+
+/// The next replay, as soon as the server has noticed that the one before is gone.
+async fn next(story: &Story, bucket: &Bucket, arguments: &[&str]) -> anyhow::Result<Value> {
+    let answer = Mutex::new(Value::Null);
+    until("the lock of the replay before is gone", async || {
+        let said: Value = serde_json::from_slice(&output(atelier_index(story, bucket, arguments)).await?.stdout)?;
+        let done = said["outcome"] != "refused";
+        *answer.lock().expect("nobody panics with it") = said;
+        Ok(done)
+    })
+    .await?;
+    Ok(answer.into_inner().expect("nobody panics with it"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_killed_changes_nothing_and_the_next_goes_on_where_it_stopped() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    by_chance(&story, 31, 200).await?;
+    story.read_model().await?;
+    let (live, head) = (digests(story.pool(), "read").await?, story.log.head().await?);
+
+    let held = Held::hold(&story).await?;
+    let mut killed = atelier_index(&story, &bucket, &["replay", "--json"]).stderr(Stdio::null()).spawn()?;
+    held.reached(&story).await?;
+    killed.kill()?;
+    killed.wait()?;
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    held.release().await?;
+
+    let replayed = next(&story, &bucket, &["replay", "--json"]).await?;
+    assert_eq!((&replayed["outcome"], &replayed["begun"]["resumed"]), (&"replayed".into(), &head.0.into()));
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_cancelled_says_so_and_changes_nothing_while_the_index_goes_on() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    by_chance(&story, 33, 200).await?;
+    let mut read_model = story.read_model().await?;
+    let head = story.log.head().await?;
+
+    let held = Held::hold(&story).await?;
+    let mut command = atelier_index(&story, &bucket, &["replay", "--json"]);
+    let cancelled = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    held.reached(&story).await?;
+    // A second one is refused, and says why.
+    let second = output(atelier_index(&story, &bucket, &["replay"])).await?;
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another replay is running"), "{second:?}");
+    // The live read model takes new events meanwhile, and readers see them.
+    story.complete(titled("During the replay")).await?;
+    catch_up(&mut read_model, &story.log, 100).await?;
+    let read: String = sqlx::query_scalar("select title from read.artworks order by created_position desc limit 1")
+        .fetch_one(story.pool())
+        .await?;
+    assert_eq!(read, "During the replay");
+    let live = digests(story.pool(), "read").await?;
+
+    signal(&cancelled, "-TERM")?;
+    let (code, answer) = wait_for(cancelled).await?;
+    assert_eq!(code, Some(130), "{answer}");
+    assert_eq!((&answer["outcome"], &answer["head"]), (&"cancelled".into(), &head.0.into()));
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    held.release().await?;
+
+    // What came after the load of the cancelled one is caught up with.
+    let replayed = next(&story, &bucket, &["replay", "--json"]).await?;
+    assert_eq!(replayed["begun"]["resumed"], head.0);
+    assert_eq!(replayed["position"], story.log.head().await?.0);
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+/// A replay that is dropped as soon as some of its load is written.
+async fn dropped(story: &Story) -> anyhow::Result<Position> {
+    let (reached, mut reaching) = tokio::sync::mpsc::unbounded_channel();
+    let progress = |progress: Progress| {
+        if progress.position > Position(0) {
+            // Nobody listens any more once the replay has been left.
+            reached.send(progress.position).unwrap_or_default();
+        }
+    };
+    tokio::select! {
+        biased;
+        Some(position) = reaching.recv() => Ok(position),
+        ended = replay(&story.log, progress) => anyhow::bail!("it came to its end: {ended:?}"),
+    }
+}
+
+async fn until_free(story: &Story, options: Options) -> anyhow::Result<Begun> {
+    let begun = OnceLock::new();
+    until("the lock of the dropped replay is gone", async || match replay_with(&story.log, options, |_| {}).await {
+        Ok(replayed) => Ok(begun.set(replayed.begun).is_ok()),
+        Err(ReplayError::Running) => Ok(false),
+        Err(error) => Err(error.into()),
+    })
+    .await?;
+    begun.into_inner().context("it has ended")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_dropped_in_the_middle_of_its_load_is_gone_on_with() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    by_chance(&story, 35, 300).await?;
+    story.read_model().await?;
+    let live = digests(story.pool(), "read").await?;
+    dropped(&story).await?;
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    let begun = until_free(&story, Options::default()).await?;
+    assert!(matches!(begun, Begun::Resumed(events) if events > 0), "{begun:?}");
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_definition_has_built_or_nobody_wants_is_not_gone_on_with() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    by_chance(&story, 37, 100).await?;
+    story.read_model().await?;
+    let live = digests(story.pool(), "read").await?;
+    dropped(&story).await?;
+    until("nobody is at it any more", async || {
+        let changed = "update read_next.shadow set definition = definition || '-- another column'";
+        Ok(sqlx::query(changed).execute(story.pool()).await?.rows_affected() == 1)
+    })
+    .await?;
+    assert_eq!(until_free(&story, Options::default()).await?, Begun::StartedOver);
+    assert_eq!(digests(story.pool(), "read").await?, live);
+
+    dropped(&story).await?;
+    assert_eq!(until_free(&story, Options { fresh: true, ..Options::default() }).await?, Begun::StartedOver);
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_runs_no_jobs_and_writes_no_documents() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    let (artwork, _) = story.complete(titled("Harbour")).await?;
+    let head = story.log.head().await?;
+    jobs::enlist(story.pool(), Position(0), head).await?;
+    ReadModel::open(&story.log).await?;
+    let jobs = async || -> anyhow::Result<String> {
+        let all = "select jsonb_agg(to_jsonb(j) order by j.consumer, j.position)::text from jobs j";
+        Ok(sqlx::query_scalar(all).fetch_one(story.pool()).await?)
+    };
+    let before = jobs().await?;
+    assert!(before.contains("sidecars"), "{before}");
+    let output = output(atelier_index(&story, &bucket, &["replay", "--json"])).await?;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(jobs().await?, before);
+    assert_eq!(story.log.head().await?, head, "a replay appends nothing");
+    assert!(bucket.blobs.head(&keys::sidecar(OWNER, artwork)).await?.is_none());
+    assert!(bucket.blobs.head(keys::GALLERY_METADATA).await?.is_none());
+    Ok(())
+}
