@@ -4,6 +4,7 @@
 //! with those of a baseline, and told with the ratio of the two medians.
 
 mod log;
+mod replay;
 mod rounds;
 mod scratch;
 
@@ -28,6 +29,9 @@ pub struct Args {
     /// How long a round is, in seconds; there are three of each.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
+    /// How many events are replayed.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=100_000_000))]
+    pub events: u32,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -38,6 +42,8 @@ pub struct Args {
 pub enum Name {
     /// The log: appends and verification, on a database of its own.
     Log,
+    /// The replay of the index, over a log of its own.
+    Replay,
 }
 
 /// What was measured.
@@ -67,7 +73,7 @@ pub async fn run(args: Args, database: &DatabaseSettings) -> anyhow::Result<Exit
     let shutdown = shutdown_signal()?;
     let scratch = Scratch::create(database).await?;
     let measured = tokio::select! {
-        measured = measure(args.name, &scratch, length, args.json) => measured,
+        measured = measure(&args, &scratch, length) => measured,
         () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the end")),
     };
     scratch.drop_database().await?;
@@ -78,7 +84,8 @@ pub async fn run(args: Args, database: &DatabaseSettings) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(name: Name, scratch: &Scratch, length: Duration, json: bool) -> anyhow::Result<Vec<Measured>> {
+async fn measure(args: &Args, scratch: &Scratch, length: Duration) -> anyhow::Result<Vec<Measured>> {
+    let json = args.json;
     if !json {
         writeln!(std::io::stdout(), "{}", scratch.server().await?)?;
     }
@@ -90,8 +97,9 @@ async fn measure(name: Name, scratch: &Scratch, length: Duration, json: bool) ->
         all.push(measured);
         anyhow::Ok(())
     };
-    match name {
+    match args.name {
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
+        Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
     }
     Ok(all)
 }

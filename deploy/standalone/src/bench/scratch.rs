@@ -40,6 +40,11 @@ impl Scratch {
         pool.await.with_context(|| format!("opening {count} connections: is max_connections large enough?"))
     }
 
+    /// Its address, for a process of its own.
+    pub(super) fn url(&self) -> String {
+        self.server.clone().database(&self.name).to_url_lossy().to_string()
+    }
+
     /// What is measured on: version, and the settings on which durable appends depend.
     pub(super) async fn server(&self) -> anyhow::Result<String> {
         Ok(sqlx::query_scalar(include_str!("../../sql/describe_server.sql")).fetch_one(&self.pool).await?)

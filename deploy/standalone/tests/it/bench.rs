@@ -39,3 +39,27 @@ async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
             .unwrap();
     assert_eq!(tables, 0, "it measures on a database of its own");
 }
+
+#[tokio::test]
+async fn bench_replay_prints_rate_and_memory_with_their_baselines_and_leaves_nothing() {
+    let database = Database::empty().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Command::new(env!("CARGO_BIN_EXE_atelier"))
+        .args(["bench", "replay", "--json", "--events", "3000", "--data-dir"])
+        .arg(folder.path())
+        .env("ATELIER__DATABASE__URL", &database.url)
+        .env("TMPDIR", folder.path())
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output();
+    let output = program.await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let measured: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named: Vec<_> = measured.iter().map(|one| (one["name"].as_str(), one["unit"].as_str())).collect();
+    assert_eq!(named, [(Some("replay_index"), Some("events/s")), (Some("replay_peak_mib"), Some("MiB"))], "{lines}");
+    assert!(measured.iter().all(|one| one["value"].as_f64() > Some(0.0) && one["ratio"].as_f64() > Some(0.0)));
+    let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
+}
