@@ -102,7 +102,7 @@ async fn load_part(
             folding.fold(recorded, event.as_ref(), &releases, &mut rows)?;
         }
         if rows.events >= WRITE_EVENTS {
-            write(&mut connection, shadow, part.part, &rows, false).await?;
+            write(&mut connection, shadow, part.number, &rows, false).await?;
             tell.send(rows.events).await?;
             rows.clear();
         }
@@ -112,7 +112,7 @@ async fn load_part(
         ended??;
     }
     folding.finish(&releases, &mut rows)?;
-    write(&mut connection, shadow, part.part, &rows, true).await?;
+    write(&mut connection, shadow, part.number, &rows, true).await?;
     tell.send(rows.events).await?;
     Ok(connection.close().await?)
 }

@@ -25,7 +25,8 @@ pub(super) struct Shadow {
 /// A range of streams that has not been loaded to its end.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Part {
-    pub(super) part: i32,
+    #[sqlx(rename = "part")]
+    pub(super) number: i32,
     pub(super) loaded_stream: Stream,
     pub(super) last_stream: Stream,
 }

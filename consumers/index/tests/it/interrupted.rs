@@ -44,13 +44,13 @@ async fn a_replay_that_was_killed_changes_nothing_and_the_next_goes_on_where_it_
     story.read_model().await?;
     let (live, head) = (digests(story.pool(), "read").await?, story.log.head().await?);
 
-    let held = Held::hold(&story).await?;
+    let gate = Held::hold(&story).await?;
     let mut killed = atelier_index(&story, &bucket, &["replay", "--json"]).stderr(Stdio::null()).spawn()?;
-    held.reached(&story).await?;
+    gate.reached(&story).await?;
     killed.kill()?;
     killed.wait()?;
     assert_eq!(digests(story.pool(), "read").await?, live);
-    held.release().await?;
+    gate.release().await?;
 
     let replayed = next(&story, &bucket, &["replay", "--json"]).await?;
     assert_eq!((&replayed["outcome"], &replayed["begun"]["resumed"]), (&"replayed".into(), &head.0.into()));
@@ -65,10 +65,10 @@ async fn a_replay_that_was_cancelled_says_so_and_changes_nothing_while_the_index
     let mut read_model = story.read_model().await?;
     let head = story.log.head().await?;
 
-    let held = Held::hold(&story).await?;
+    let gate = Held::hold(&story).await?;
     let mut command = atelier_index(&story, &bucket, &["replay", "--json"]);
     let cancelled = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    held.reached(&story).await?;
+    gate.reached(&story).await?;
     // A second one is refused, and says why.
     let second = output(atelier_index(&story, &bucket, &["replay"])).await?;
     assert_eq!(second.status.code(), Some(1));
@@ -87,7 +87,7 @@ async fn a_replay_that_was_cancelled_says_so_and_changes_nothing_while_the_index
     assert_eq!(code, Some(130), "{answer}");
     assert_eq!((&answer["outcome"], &answer["head"]), (&"cancelled".into(), &head.0.into()));
     assert_eq!(digests(story.pool(), "read").await?, live);
-    held.release().await?;
+    gate.release().await?;
 
     // What came after the load of the cancelled one is caught up with.
     let replayed = next(&story, &bucket, &["replay", "--json"]).await?;
