@@ -1,1 +1,5 @@
-select distinct type from vocabulary where passed_over is not null and type = any ($1) and schema <= $2 order by type
+select distinct v.type
+from vocabulary v
+join unnest($1::text[], $2::int[]) as k(type, newest) on k.type = v.type and v.schema <= k.newest
+where v.passed_over is not null
+order by v.type

@@ -27,14 +27,19 @@ impl Unknown {
 
 /// Writes down that this program writes here, and what it knows.
 pub(crate) async fn learn(transaction: &mut PgConnection) -> sqlx::Result<()> {
-    let learn = sqlx::query(include_str!("../sql/learn_types.sql")).bind(Event::TYPES).bind(i32::from(Event::SCHEMA));
+    let learn = sqlx::query(include_str!("../sql/learn_types.sql")).bind(Event::TYPES).bind(newest_schemas());
     learn.execute(transaction).await.map(drop)
 }
 
 /// The types this program knows and of which events were passed over: they are missing from the rows.
 pub(crate) async fn passed_over(transaction: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     let find = sqlx::query_scalar(include_str!("../sql/find_passed_over.sql"));
-    find.bind(Event::TYPES).bind(i32::from(Event::SCHEMA)).fetch_all(transaction).await
+    find.bind(Event::TYPES).bind(newest_schemas()).fetch_all(transaction).await
+}
+
+/// Of each type there is, in their order.
+fn newest_schemas() -> Vec<i32> {
+    Event::TYPES.iter().map(|event_type| i32::from(Event::schema_of(event_type))).collect()
 }
 
 /// Passes over events of a type that this version does not know, the first of them here; an error where another version

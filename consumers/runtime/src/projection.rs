@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use atelier_events::bus::Received;
 use atelier_events::health::Pulse;
+use atelier_events::jobs;
 use atelier_events::log::READ_LIMIT;
 use atelier_events::{Connections, Consumer, Position, Recorded, trace};
 use rand::RngExt;
@@ -82,8 +83,11 @@ pub async fn run_projection<P: Projection>(
     Ok(())
 }
 
-/// Applies one batch. True: that was the end of the log.
+/// Applies one batch, unless the projection is paused. True: there is nothing more to do for now.
 async fn advance<P: Projection>(projection: &mut P, connections: &Connections, pulse: &Pulse) -> anyhow::Result<bool> {
+    if jobs::paused(connections.log.pool(), P::CONSUMER).await.context("asking whether it is paused")?.is_some() {
+        return Ok(true);
+    }
     let checkpoint = projection.checkpoint().await.context("reading the checkpoint")?;
     let events = connections.log.read(checkpoint, READ_LIMIT).await.context("reading the log")?;
     let caught_up = i64::try_from(events.len()).unwrap_or(i64::MAX) < READ_LIMIT;

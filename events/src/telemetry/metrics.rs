@@ -116,12 +116,25 @@ pub const METRICS: &[Metric] = &[
     ),
     counts("atelier_settle_batch_jobs", &[], "Jobs settled in one transaction"),
     counter("atelier_jobs_stale_total", &[], "Late results that were void: their jobs were cancelled or taken over"),
+    counter("atelier_jobs_pruned_total", &[], "Ended jobs that were forgotten because of their age"),
     counter("atelier_projection_events_total", &["consumer"], "Events applied by a projection"),
     gauge(
         "atelier_projection_checkpoint",
         Unit::Count,
         &["consumer"],
         "The position up to which a projection has been applied",
+    ),
+    gauge(
+        "atelier_projection_lag_events",
+        Unit::Count,
+        &["consumer"],
+        "Events that a projection has not applied yet",
+    ),
+    gauge(
+        "atelier_projection_lag_seconds",
+        Unit::Seconds,
+        &["consumer"],
+        "The age of the first event that a projection has not applied",
     ),
     seconds("atelier_site_deploy_seconds", &[], "One deploy of the gallery"),
     seconds(

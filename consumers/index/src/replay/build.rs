@@ -35,6 +35,7 @@ impl Build {
             return Err(ReplayError::Running);
         }
         sqlx::query(include_str!("../../sql/notice_leavers.sql")).execute(&mut connection).await?;
+        schema::own_all(&mut connection).await?;
         let applier = Applier::new(log.clone());
         if options.from_backup {
             let position = find_backup(&mut connection).await?;

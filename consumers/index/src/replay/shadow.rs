@@ -43,8 +43,9 @@ struct Found {
 /// What a shadow follows from besides the log. Two programs that agree in it build the same rows.
 fn definition() -> String {
     let [(artworks, _), (variants, _)] = INDEXES;
-    let (types, schema) = (Event::TYPES.join(" "), Event::SCHEMA);
-    format!("version {MODEL_VERSION}, schema {schema} of {types}\n{TABLES}\n{artworks}\n{variants}")
+    let typed = |name: &&str| format!("{name} {}", Event::schema_of(name));
+    let types = Event::TYPES.iter().map(typed).collect::<Vec<_>>().join(", ");
+    format!("version {MODEL_VERSION}, of {types}\n{TABLES}\n{artworks}\n{variants}")
 }
 
 impl Shadow {
@@ -96,6 +97,7 @@ impl Shadow {
     pub(super) async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
         let mut connection = pool.acquire().await?.detach();
         sqlx::query(include_str!("../../sql/notice_leavers.sql")).execute(&mut connection).await?;
+        schema::own_all(&mut connection).await?;
         let begin = sqlx::query(include_str!("../../sql/begin_loading.sql")).bind(Schema::Next.name());
         begin.execute(&mut connection).await?;
         Ok(connection)
