@@ -5,11 +5,11 @@
 
 mod append;
 mod appender;
+mod by_stream;
 mod chain;
 mod copied;
 mod lane;
 pub mod signed;
-mod by_stream;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
 pub use append::{Append, AppendError, Appended, ExpectedVersion, Keyed, Write, append_in};
-pub use verify::{Anchor, Flaw, Verified, holds, verify, verify_from};
 pub use by_stream::read_by_stream;
+pub use verify::{Anchor, Flaw, Verified, holds, verify, verify_from};
 
 use crate::event::Recorded;
 use crate::id::{Position, Stream};

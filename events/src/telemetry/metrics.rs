@@ -124,12 +124,7 @@ pub const METRICS: &[Metric] = &[
         &["consumer"],
         "The position up to which a projection has been applied",
     ),
-    gauge(
-        "atelier_projection_lag_events",
-        Unit::Count,
-        &["consumer"],
-        "Events that a projection has not applied yet",
-    ),
+    gauge("atelier_projection_lag_events", Unit::Count, &["consumer"], "Events that a projection has not applied yet"),
     gauge(
         "atelier_projection_lag_seconds",
         Unit::Seconds,

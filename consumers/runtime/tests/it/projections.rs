@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atelier_e2e::{PATIENCE, until};
-use atelier_events::{Consumer, Position, Recorded};
+use atelier_events::{Consumer, Position, Recorded, jobs};
 use atelier_runtime::{Projection, run_projection};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ over_both_buses! {
     every_event_is_applied_once_and_in_order_by_two_instances_across_restarts,
     a_batch_that_fails_is_tried_again_and_nothing_is_skipped,
     a_projection_is_told_when_it_has_caught_up,
+    a_paused_projection_applies_nothing_until_it_may_go_on,
 }
 
 /// Writes down what it is given, each batch together with its checkpoint.
@@ -124,6 +125,21 @@ async fn a_batch_that_fails_is_tried_again_and_nothing_is_skipped(stage: &Stage)
     until_written(stage, 5).await?;
     assert_eq!(counts.failures.load(Ordering::SeqCst), 0);
     assert_eq!(diary(stage).await?, [1, 2, 3, 4, 5]);
+    running.stop().await
+}
+
+async fn a_paused_projection_applies_nothing_until_it_may_go_on(stage: &Stage) -> anyhow::Result<()> {
+    make_diary(stage).await?;
+    let (log, counts) = (&stage.connections.log, Counts::default());
+    jobs::pause(log, Consumer::Index, "ada").await?;
+    let running = start(stage, &counts);
+    stage.publish(5).await?;
+    // It looks around all the while: stopped and started, it has looked once at least.
+    running.stop().await?;
+    assert!(diary(stage).await?.is_empty());
+    let running = start(stage, &counts);
+    jobs::resume(log, Consumer::Index).await?;
+    until_written(stage, 5).await?;
     running.stop().await
 }
 

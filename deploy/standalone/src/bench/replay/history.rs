@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use atelier_events::Priority;
 use atelier_events::artwork::{ArtworkEvent, Created};
 use atelier_events::export::{self, ExportEvent, Selection};
 use atelier_events::log::Write;
@@ -132,7 +133,14 @@ fn artwork(number: u64) -> Life {
     if number.is_multiple_of(4) {
         let (variant_id, filename) = (VariantId::new(), format!("IMG_{number}.jpg"));
         let upload_key = keys::upload(variant_id.0, &filename);
-        let uploaded = variant::Uploaded { artwork_id, variant_id, upload_key, filename, length: 1_500_000 };
+        let uploaded = variant::Uploaded {
+            artwork_id,
+            variant_id,
+            upload_key,
+            filename,
+            length: 1_500_000,
+            priority: Priority::Bulk,
+        };
         happens(VariantEvent::Uploaded(uploaded));
         happens(rendered(&owner, variant_id));
     } else {
@@ -149,7 +157,15 @@ fn artwork(number: u64) -> Life {
             };
             let lineage = parent.map(|parent| Lineage { parent, relation: Relation::Refined }).into_iter().collect();
             let generation_id = GenerationId::new();
-            let requested = variant::Requested { artwork_id, variant_id, generation_id, recipe, lineage };
+            let requested = variant::Requested {
+                artwork_id,
+                variant_id,
+                generation_id,
+                recipe,
+                lineage,
+                priority: Priority::Bulk,
+                not_before: None,
+            };
             happens(VariantEvent::Requested(requested));
             happens(VariantEvent::Started(variant::Started { variant_id, attempt: 1 }));
             if number.is_multiple_of(37) {
@@ -158,7 +174,13 @@ fn artwork(number: u64) -> Life {
                 continue;
             }
             let original = blob(keys::original(&owner, variant_id, "png"), "image/png", 1_200_000);
-            let generated = variant::Generated { variant_id, original, elapsed_ms: 4_000 + number, cost_micros: 0 };
+            let generated = variant::Generated {
+                variant_id,
+                original,
+                elapsed_ms: 4_000 + number,
+                cost_micros: 0,
+                priority: Priority::Bulk,
+            };
             happens(VariantEvent::Generated(generated));
             happens(rendered(&owner, variant_id));
             parent = Some(variant_id);
