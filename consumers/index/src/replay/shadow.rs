@@ -43,8 +43,8 @@ struct Found {
 /// What a shadow follows from besides the log. Two programs that agree in it build the same rows.
 fn definition() -> String {
     let [(artworks, _), (variants, _)] = INDEXES;
-    let typed = |name: &&str| format!("{name} {}", Event::schema_of(name));
-    let types = Event::TYPES.iter().map(typed).collect::<Vec<_>>().join(", ");
+    let known = |name: &&str| format!("{name} {}", Event::schema_of(name));
+    let types = Event::TYPES.iter().map(known).collect::<Vec<_>>().join(", ");
     format!("version {MODEL_VERSION}, of {types}\n{TABLES}\n{artworks}\n{variants}")
 }
 

@@ -65,9 +65,8 @@ impl Command for JobsOrder {
                 "name some jobs by ids, consumer, state, stream, error, since or until, or give \"all\": true",
             );
         }
-        if let Some(count) =
-            self.ids.as_deref().map(<[i64]>::len).filter(|count| *count > BULK_LIMIT.unsigned_abs() as usize)
-        {
+        let named = self.ids.as_deref().map(<[i64]>::len);
+        if let Some(count) = named.filter(|count| i64::try_from(*count).is_ok_and(|count| count > BULK_LIMIT)) {
             flaws.at("/ids", format!("has {count} entries, at most {BULK_LIMIT} are allowed"));
         }
         let consumers = jobs::consumer_names();
