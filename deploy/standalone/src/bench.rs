@@ -3,6 +3,7 @@
 //! A number alone says more about the machine than about Atelier. Each is therefore measured in rounds that alternate
 //! with those of a baseline, and told with the ratio of the two medians.
 
+mod jobs;
 mod log;
 mod replay;
 mod rounds;
@@ -42,6 +43,8 @@ pub struct Args {
 pub enum Name {
     /// The log: appends and verification, on a database of its own.
     Log,
+    /// The queue on Postgres: enqueueing, draining, a job's whole life and how long one waits.
+    Jobs,
     /// The replay of the index, over a log of its own.
     Replay,
 }
@@ -99,6 +102,7 @@ async fn measure(args: &Args, scratch: &Scratch, length: Duration) -> anyhow::Re
     };
     match args.name {
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
+        Name::Jobs => jobs::measure(scratch, length, &mut on_measured).await?,
         Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
     }
     Ok(all)

@@ -63,3 +63,30 @@ async fn bench_replay_prints_rate_and_memory_with_their_baselines_and_leaves_not
     let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
 }
+
+#[tokio::test]
+async fn bench_jobs_prints_every_stage_of_a_job_with_its_baseline() {
+    let database = Database::empty().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Command::new(env!("CARGO_BIN_EXE_atelier"))
+        .args(["bench", "jobs", "--json", "--seconds", "0.1", "--data-dir"])
+        .arg(folder.path())
+        .env("ATELIER__DATABASE__URL", &database.url)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output();
+    let output = program.await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let measured: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named: Vec<_> =
+        measured.iter().map(|one| (one["name"].as_str().unwrap(), one["unit"].as_str().unwrap())).collect();
+    let rates = ["enqueue_single_8", "enqueue_bulk", "drain_postgres", "life"].map(|name| (name, "jobs/s"));
+    let waits = ["latency_p50_postgres", "latency_p99_postgres"].map(|name| (name, "ms"));
+    assert_eq!(named, [rates.as_slice(), waits.as_slice()].concat());
+    for one in &measured {
+        let number = |key: &str| one[key].as_f64().unwrap();
+        assert!(number("value") > 0.0 && number("baseline_value") > 0.0 && number("ratio") > 0.0, "{one}");
+    }
+}

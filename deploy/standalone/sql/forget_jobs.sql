@@ -1,0 +1,1 @@
+truncate jobs, available_jobs, scheduled_jobs, leases, dead_letters

@@ -1,0 +1,1 @@
+insert into plain_jobs (data) values ($1)
