@@ -14,14 +14,13 @@ with taken as (
     update jobs
     set state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $3, attempted_at = now()
     where id = any (array(select job from taken))
-    returning id, priority, attempt, fence, error, position, run_at
+    returning id, priority, attempt, fence, error, position
 ), leased as (
     insert into leases (job, fence, consumer, priority, worker, lease_until)
     select id, fence, $1, priority, $3, now() + $4 * interval '1 millisecond' from started
 )
-select s.id as job, s.attempt, s.fence, s.error, extract(epoch from now() - s.run_at)::float8 as waited_s,
-       e.position, e.stream, e.version, e.id, e.type, e.schema, e.data, e.actor, e.correlation_id, e.causation_id,
-       e.traceparent, e.occurred_at
+select s.id as job, s.attempt, s.fence, s.error, e.position, e.stream, e.version, e.id, e.type, e.schema, e.data,
+       e.actor, e.correlation_id, e.causation_id, e.traceparent, e.occurred_at
 from started s
 join events e on e.position = s.position
 order by s.priority, s.id

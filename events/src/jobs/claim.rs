@@ -16,8 +16,6 @@ pub struct Claimed {
     pub fence: i64,
     /// What went wrong last time.
     pub error: Option<String>,
-    /// How long the job has been waiting since it could have run, in seconds by the database's clock.
-    pub waited_s: f64,
     /// The event to act on.
     #[sqlx(flatten)]
     pub event: Recorded,
