@@ -1,10 +1,16 @@
 -- The first available jobs of a consumer become this worker's: interactive before bulk, the oldest first. `any (array
 -- (…))` keeps the plan at one look-up per job, however large the tables are when the plan is cached.
-with taken as (
+--
+-- A claim need not outlive a crash of the database: if it is forgotten, the job is available again, and of two attempts
+-- that then hold the same fence the first to end deletes the lease, which makes the other's result void.
+with relaxed as materialized (
+    select set_config('synchronous_commit', 'off', true) as setting
+), taken as (
     delete from available_jobs
     where ctid = any (array(
         select a.ctid from available_jobs a
         where a.consumer = $1 and not exists (select from pauses p where p.consumer = $1)
+          and (select setting from relaxed) = 'off'
         order by a.priority, a.job
         limit $2
         for update skip locked

@@ -1,6 +1,6 @@
--- A row per attempt that ends. Refused (no row comes back) when the lease is gone: the fence is stale or the job was
--- cancelled. Leases are locked in the order of their jobs, as by renew_leases: the two never wait for each other in a
--- circle.
+-- A row per attempt that ends otherwise than well (complete_attempts). Refused (no row comes back) when the lease is gone:
+-- the fence is stale or the job was cancelled. Leases are locked in the order of their jobs, as by renew_leases: the two
+-- never wait for each other in a circle.
 with asked as (
     select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::bigint[])
                   as s(job, fence, state, error, refund, delay_ms)
@@ -29,8 +29,8 @@ set state = t.state::job_state,
         case when jsonb_array_length(j.failures) >= 20 then j.failures - 0 else j.failures end || jsonb_build_object(
             'attempt', j.attempt, 'worker', j.worker, 'error', t.error, 'at', now()) end,
     attempt = j.attempt - t.refund,
-    run_at = case when t.state in ('completed', 'discarded') then j.run_at else now() + t.delay_ms * interval '1 millisecond' end,
-    finished_at = case when t.state in ('completed', 'discarded') then now() end
+    run_at = case when t.state = 'discarded' then j.run_at else now() + t.delay_ms * interval '1 millisecond' end,
+    finished_at = case when t.state = 'discarded' then now() end
 from told t
 where j.id = any (array(select job from told)) and j.id = t.job
 returning j.id, j.fence

@@ -80,8 +80,18 @@ impl End {
 /// Ends attempts and appends what came of them in one transaction. Answers the jobs whose end was taken: the others'
 /// fence was stale, and nothing of theirs is in the log.
 pub async fn settle(pool: &PgPool, settlements: &[Settlement]) -> sqlx::Result<Vec<i64>> {
+    let (completed, others): (Vec<&Settlement>, Vec<&Settlement>) =
+        settlements.iter().partition(|settlement| settlement.end == End::Completed);
+    if others.is_empty() && completed.iter().all(|settlement| settlement.writes.is_empty()) {
+        // A single statement is its own transaction: no round trip for begin and commit.
+        let ended = complete_attempts(&mut *pool.acquire().await?, &completed, &[]).await?;
+        return Ok(jobs_of(ended));
+    }
     let mut tx = pool.begin().await?;
-    let ended = end_attempts(&mut tx, settlements).await?;
+    let mut ended = complete_attempts(&mut tx, &completed, &others).await?;
+    if !others.is_empty() {
+        ended.extend(end_attempts(&mut tx, &others).await?);
+    }
     let append =
         Append { key: None, writes: merged(counting(settlements, &ended).flat_map(|settlement| &settlement.writes)) };
     if !append.writes.is_empty() {
@@ -92,7 +102,11 @@ pub async fn settle(pool: &PgPool, settlements: &[Settlement]) -> sqlx::Result<V
         }
     }
     tx.commit().await?;
-    Ok(ended.into_iter().map(|(job, _)| job).collect())
+    Ok(jobs_of(ended))
+}
+
+fn jobs_of(ended: Vec<(i64, i64)>) -> Vec<i64> {
+    ended.into_iter().map(|(job, _)| job).collect()
 }
 
 /// The settlements that were taken.
@@ -117,24 +131,40 @@ pub(super) fn merged<'a>(writes: impl Iterator<Item = &'a Write>) -> Vec<Write> 
     merged
 }
 
-/// Answers `(job, fence)` of those taken: a batch may hold two attempts at one job, of which one at most counts.
-async fn end_attempts(connection: &mut PgConnection, settlements: &[Settlement]) -> sqlx::Result<Vec<(i64, i64)>> {
-    let jobs: Vec<i64> = settlements.iter().map(|settlement| settlement.job).collect();
-    let fences: Vec<i64> = settlements.iter().map(|settlement| settlement.fence).collect();
-    let states: Vec<&str> = settlements.iter().map(|settlement| settlement.end.state()).collect();
-    let errors: Vec<Option<String>> = settlements
-        .iter()
-        .map(|settlement| settlement.end.error().map(|error| error.replace('\0', "\u{fffd}")))
-        .collect();
-    let refunds: Vec<i32> = settlements.iter().map(|settlement| settlement.end.refund()).collect();
-    let delays: Vec<i64> = settlements.iter().map(|settlement| settlement.end.delay_ms()).collect();
+/// Jobs and fences, as the statements want them.
+fn columns(settlements: &[&Settlement]) -> (Vec<i64>, Vec<i64>) {
+    settlements.iter().map(|settlement| (settlement.job, settlement.fence)).unzip()
+}
+
+/// The usual end, which is the same for all of them. Answers `(job, fence)` of those taken: a batch may hold two attempts
+/// at one job, of which one at most counts. Locks the leases of `others` as well.
+async fn complete_attempts(
+    connection: &mut PgConnection,
+    completed: &[&Settlement],
+    others: &[&Settlement],
+) -> sqlx::Result<Vec<(i64, i64)>> {
+    let (jobs, fences) = columns(completed);
+    sqlx::query_as(include_str!("../../sql/complete_attempts.sql"))
+        .bind(jobs)
+        .bind(fences)
+        .bind(columns(others).0)
+        .fetch_all(connection)
+        .await
+}
+
+/// The ends that differ. Answers as [`complete_attempts`].
+async fn end_attempts(connection: &mut PgConnection, others: &[&Settlement]) -> sqlx::Result<Vec<(i64, i64)>> {
+    let (jobs, fences) = columns(others);
+    let ends = || others.iter().map(|settlement| &settlement.end);
+    let errors: Vec<Option<String>> =
+        ends().map(|end| end.error().map(|error| error.replace('\0', "\u{fffd}"))).collect();
     sqlx::query_as(include_str!("../../sql/end_attempts.sql"))
         .bind(jobs)
         .bind(fences)
-        .bind(states)
+        .bind(ends().map(End::state).collect::<Vec<_>>())
         .bind(errors)
-        .bind(refunds)
-        .bind(delays)
+        .bind(ends().map(End::refund).collect::<Vec<_>>())
+        .bind(ends().map(End::delay_ms).collect::<Vec<_>>())
         .fetch_all(connection)
         .await
 }
