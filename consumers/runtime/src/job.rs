@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use atelier_events::bus::{Inbox, Received};
+use atelier_events::bus::{Inbox, Message, Received};
 use atelier_events::health::Pulse;
 use atelier_events::jobs::{self, Claimed};
 use atelier_events::log::Write;
@@ -23,6 +23,9 @@ use crate::lease::{Holder, Leases};
 use crate::retry::RetryPolicy;
 use crate::settings::ConsumerSettings;
 use crate::settle;
+
+/// How long a free slot waits for others, unless all are free.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
 
 /// A consumer that runs jobs.
 pub trait Job: Send + Sync + 'static {
@@ -134,16 +137,24 @@ pub async fn run_job<J: Job>(
     Ok(())
 }
 
-/// Waits for one slot and takes whatever others are free.
+/// Waits for one slot and takes whatever others are free, or become so in a moment: attempts that are over in no time would
+/// otherwise be claimed by twos and threes, each time with a statement of its own.
 async fn free_slots(slots: &Arc<Semaphore>, most: usize) -> Vec<OwnedSemaphorePermit> {
     let mut free = Vec::with_capacity(most);
+    let take_others = |free: &mut Vec<_>| {
+        while free.len() < most
+            && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
+        {
+            free.push(slot);
+        }
+    };
     if let Ok(slot) = Arc::clone(slots).acquire_owned().await {
         free.push(slot);
     }
-    while free.len() < most
-        && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
-    {
-        free.push(slot);
+    take_others(&mut free);
+    if free.len() < most {
+        tokio::time::sleep(COMPANY_WAIT).await;
+        take_others(&mut free);
     }
     free
 }
@@ -189,9 +200,7 @@ impl Claims {
                 let claimed = self.claim(messages.len().min(limit)).await;
                 // Unacknowledged messages come again when the connection does; the table is looked at before that.
                 if let Ok(claimed) = claimed {
-                    for message in messages {
-                        message.ack().await;
-                    }
+                    Message::ack_all(messages).await;
                     return claimed;
                 }
                 return self.or_none(claimed).await;
