@@ -8,6 +8,7 @@ mod appender;
 mod by_stream;
 mod chain;
 mod copied;
+mod digest;
 mod lane;
 pub mod signed;
 mod verify;
@@ -21,6 +22,7 @@ use tracing::Instrument;
 
 pub use append::{Append, AppendError, Appended, ExpectedVersion, Keyed, Write, append_in};
 pub use by_stream::read_by_stream;
+pub use digest::Content;
 pub use verify::{Anchor, Flaw, Verified, holds, verify, verify_from};
 
 use crate::event::Recorded;

@@ -32,7 +32,9 @@ async fn settle(log: &Log, batch: &[Settlement]) {
         match jobs::settle(log.pool(), batch).await {
             Ok(settled) => return told(log, batch, &settled),
             // One settlement that the database cannot take, or the log refuses, must not hold up its neighbours.
-            Err(error) if error.as_database_error().is_some() || matches!(error, sqlx::Error::Protocol(_)) => {
+            Err(error)
+                if matches!(error, sqlx::Error::Database(_) | sqlx::Error::Encode(_) | sqlx::Error::Protocol(_)) =>
+            {
                 return settle_each(log, batch).await;
             }
             Err(error) => {

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::digest::Content;
 use crate::event::{Event, NewEvent, Recorded};
 use crate::id::{Position, Stream, Version};
 
@@ -133,7 +134,7 @@ pub async fn append_in(
     connection: &mut PgConnection,
     batch: &[&Append],
 ) -> Result<Vec<Result<Appended, AppendError>>, sqlx::Error> {
-    let columns = Columns::of(batch);
+    let columns = Columns::of(batch)?;
     let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/append_events.sql"))
         .bind(columns.key_append)
         .bind(columns.key)
@@ -152,6 +153,7 @@ pub async fn append_in(
         .bind(columns.event_correlation)
         .bind(columns.event_causation)
         .bind(columns.event_traceparent)
+        .bind(columns.event_digests)
         .fetch_all(connection)
         .await?;
     let mut head = None;
@@ -228,15 +230,16 @@ struct Columns<'a> {
     event_id: Vec<Uuid>,
     event_type: Vec<&'static str>,
     event_schema: Vec<i16>,
-    event_data: Vec<Json<Value>>,
+    event_data: Vec<String>,
     event_actor: Vec<&'a str>,
     event_correlation: Vec<Uuid>,
     event_causation: Vec<Option<Uuid>>,
     event_traceparent: Vec<Option<&'a str>>,
+    event_digests: Vec<u8>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &[&'a Append]) -> Self {
+    fn of(batch: &[&'a Append]) -> sqlx::Result<Self> {
         let mut columns = Self::default();
         for (index, append) in (0..).zip(batch) {
             if let Some(keyed) = &append.key {
@@ -246,13 +249,13 @@ impl<'a> Columns<'a> {
                 columns.key_answer.push(Json(&keyed.answer));
             }
             for write in &append.writes {
-                columns.write(index, write);
+                columns.write(index, write)?;
             }
         }
-        columns
+        Ok(columns)
     }
 
-    fn write(&mut self, append: i32, write: &'a Write) {
+    fn write(&mut self, append: i32, write: &'a Write) -> sqlx::Result<()> {
         self.write_append.push(append);
         self.write_stream.push(write.stream.as_str());
         self.write_expected.push(match write.expected {
@@ -263,16 +266,50 @@ impl<'a> Columns<'a> {
         // Ordinality in SQL counts from 1, and so does this.
         let ordinal = i32::try_from(self.write_append.len()).unwrap_or(i32::MAX);
         for (number, event) in (1..).zip(&write.events) {
+            let data = stored(&event.event)?;
+            let content = Content {
+                stream: write.stream.as_str().as_bytes(),
+                id: event.id,
+                event_type: event.event.type_name().as_bytes(),
+                schema: event.event.schema(),
+                actor: event.context.actor.as_bytes(),
+                correlation_id: event.context.correlation_id,
+                causation_id: event.context.causation_id,
+                data: data.as_bytes(),
+            };
+            self.event_digests.extend_from_slice(&content.digest());
             self.event_write.push(ordinal);
             self.event_number.push(number);
             self.event_id.push(event.id);
             self.event_type.push(event.event.type_name());
             self.event_schema.push(event.event.schema());
-            self.event_data.push(Json(event.event.data()));
+            self.event_data.push(data);
             self.event_actor.push(&event.context.actor);
             self.event_correlation.push(event.context.correlation_id);
             self.event_causation.push(event.context.causation_id);
             self.event_traceparent.push(event.context.traceparent.as_deref());
         }
+        Ok(())
+    }
+}
+
+/// The content as stored. Postgres takes a NUL in JSON, and then hands it out to nobody who asks for that text: the read
+/// model could never be built.
+fn stored(event: &Event) -> sqlx::Result<String> {
+    let data = event.data();
+    let text = data.to_string();
+    if text.contains("\\u0000") && holds_nul(&data) {
+        let what = format!("the content of a {} holds a NUL character, which cannot be stored", event.type_name());
+        return Err(sqlx::Error::Encode(what.into()));
+    }
+    Ok(text)
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -12,8 +12,15 @@ use crate::id::{Position, Version};
 /// Links read at a time.
 const LINKS: i64 = 10_000;
 
-/// The last position of a commit, its first, and its link.
-type Link = (Position, Position, Vec<u8>);
+/// What is kept of a commit.
+#[derive(sqlx::FromRow)]
+struct Link {
+    last_position: Position,
+    first_position: Position,
+    /// When, in microseconds since 1970: what all its events have happened at.
+    committed_micros: i64,
+    link: Vec<u8>,
+}
 
 /// The commits' links, read as far as they are needed.
 pub(super) struct Links {
@@ -37,8 +44,8 @@ impl Links {
                 .bind(LINKS)
                 .fetch_all(&self.pool)
                 .await?;
-            self.read = links.last().map_or(self.head, |(last, _, _)| *last);
-            self.waiting.extend(links.into_iter().filter(|(last, _, _)| *last <= self.head));
+            self.read = links.last().map_or(self.head, |link| link.last_position);
+            self.waiting.extend(links.into_iter().filter(|link| link.last_position <= self.head));
         }
         Ok(())
     }
@@ -55,8 +62,7 @@ impl Links {
     }
 
     fn next_if(&mut self, wanted: impl FnOnce(Position) -> bool) -> Option<Link> {
-        let (last, _, _) = self.waiting.front()?;
-        if wanted(*last) { self.waiting.pop_front() } else { None }
+        if wanted(self.waiting.front()?.last_position) { self.waiting.pop_front() } else { None }
     }
 }
 
@@ -122,16 +128,20 @@ impl Chain {
         while let Some(link) = links.next_if(|last| last < row.position) {
             self.close(link);
         }
-        let Some((last, first, _)) = links.waiting.front().filter(|(_, first, _)| *first <= row.position) else {
+        let Some(link) = links.waiting.front().filter(|link| link.first_position <= row.position) else {
             // No commit tells of this event.
             self.flaws.push(Flaw::Chain(row.position));
             return;
         };
+        if row.fits && row.micros != link.committed_micros {
+            self.flaws.push(Flaw::Changed(row.position));
+        }
         let covered = self.covered.get_or_insert_with(|| {
             Sha256::new()
                 .chain_update(self.reached.link)
-                .chain_update(first.0.to_be_bytes())
-                .chain_update(last.0.to_be_bytes())
+                .chain_update(link.first_position.0.to_be_bytes())
+                .chain_update(link.last_position.0.to_be_bytes())
+                .chain_update(link.committed_micros.to_be_bytes())
         });
         covered.update(row.digest);
         if let Some(link) = links.next_if(|last| last == row.position) {
@@ -169,7 +179,8 @@ impl Chain {
         }
     }
 
-    fn close(&mut self, (last, _, link): Link) {
+    fn close(&mut self, link: Link) {
+        let Link { last_position: last, link, .. } = link;
         self.commits += 1;
         let computed: Option<[u8; 32]> = self.covered.take().map(|covered| covered.finalize().into());
         if computed.is_none_or(|computed| computed != link.as_slice()) {

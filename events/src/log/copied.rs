@@ -2,12 +2,11 @@
 //! row, and rows far apart can be checked at the same time.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write as _;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::digest::Content;
 use crate::id::{Position, Version};
 
 /// What a binary copy begins with: its signature, flags, and the length of an extension that is not there.
@@ -26,6 +25,8 @@ pub(super) struct Checked {
     pub(super) digest: [u8; 32],
     /// Whether it is the digest of what is stored beside it.
     pub(super) fits: bool,
+    /// When it was taken, in microseconds since 1970.
+    pub(super) micros: i64,
 }
 
 /// Hashes names with keys of its own, so that nobody can choose two names that are taken for one.
@@ -41,12 +42,11 @@ impl Names {
 /// Checks whole rows, one piece each as the server sends them. An error says what is not as `copy_digests.sql` has it.
 pub(super) fn check(pieces: &[Bytes], names: &Names) -> Result<Vec<Checked>, &'static str> {
     let mut checked = Vec::with_capacity(pieces.len());
-    let mut text = Vec::new();
     for piece in pieces {
         let mut row = Row(piece);
         // The end of the copy is a row of -1 columns.
         match row.number::<2>().map(i16::from_be_bytes)? {
-            12 => checked.push(row.check(names, &mut text)?),
+            12 => checked.push(row.check(names)?),
             -1 => {}
             _ => return Err("a row has another number of columns"),
         }
@@ -58,8 +58,7 @@ pub(super) fn check(pieces: &[Bytes], names: &Names) -> Result<Vec<Checked>, &'s
 struct Row<'a>(&'a [u8]);
 
 impl<'a> Row<'a> {
-    /// The same text as `event_digest` in `migrations/0001_event_log.sql`, and its digest.
-    fn check(mut self, names: &Names, text: &mut Vec<u8>) -> Result<Checked, &'static str> {
+    fn check(mut self, names: &Names) -> Result<Checked, &'static str> {
         let position = i64::from_be_bytes(self.value()?);
         let stream = self.column()?.unwrap_or_default();
         let version = i64::from_be_bytes(self.value()?);
@@ -73,27 +72,14 @@ impl<'a> Row<'a> {
         // A digest of another length, which a constraint forbids, fits nothing.
         let digest: Option<[u8; 32]> = self.column()?.and_then(|digest| digest.try_into().ok());
         let data = self.column()?.unwrap_or_default();
-
-        text.clear();
-        text.extend_from_slice(stream);
-        // Writing to a vector cannot fail.
-        drop(write!(text, "\n{version}\n{id}\n"));
-        text.extend_from_slice(event_type);
-        drop(write!(text, "\n{schema}\n"));
-        text.extend_from_slice(actor);
-        drop(write!(text, "\n{correlation_id}\n"));
-        if let Some(id) = causation_id {
-            drop(write!(text, "{id}"));
-        }
-        drop(writeln!(text, "\n{micros}"));
-        text.extend_from_slice(data);
-        let computed: [u8; 32] = Sha256::digest(&*text).into();
+        let content = Content { stream, id, event_type, schema, actor, correlation_id, causation_id, data };
         Ok(Checked {
             position: Position(position),
             version: Version(version),
             stream: names.hash(stream),
             digest: digest.unwrap_or_default(),
-            fits: digest == Some(computed),
+            fits: digest == Some(content.digest()),
+            micros,
         })
     }
 

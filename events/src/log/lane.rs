@@ -31,7 +31,7 @@ impl Lane {
             Ok(results) => results,
             // One append that the database cannot take (a NUL in a text, an id seen before) fails the statement for all.
             // Alone, each fails or succeeds on its own.
-            Err(error) if batch.len() > 1 && error.as_database_error().is_some() => {
+            Err(error) if batch.len() > 1 && matches!(error, sqlx::Error::Database(_) | sqlx::Error::Encode(_)) => {
                 let mut results = Vec::with_capacity(batch.len());
                 for append in batch {
                     results.push(match self.append(&[append]).await {
@@ -59,7 +59,7 @@ impl Lane {
         // After any error it is asked before it is used again, or given up when not even the error came over it.
         self.connection = match &appended {
             Ok(_) => Some((connection, Instant::now() + TRUSTED)),
-            Err(sqlx::Error::Database(_)) => Some((connection, Instant::now())),
+            Err(sqlx::Error::Database(_) | sqlx::Error::Encode(_)) => Some((connection, Instant::now())),
             Err(_) => None,
         };
         appended

@@ -93,13 +93,13 @@ async fn an_append_that_the_database_cannot_take_fails_alone() -> anyhow::Result
     let log = database.log();
     let artwork = ArtworkId::new();
     let nul = append(&Stream::artwork(artwork), ExpectedVersion::NoStream, vec![created(artwork, "a\0b")]);
-    let line_break = {
+    let nul_in_the_actor = {
         let event: Event = uploaded(artwork);
         let mut append = append(&Stream::artwork(artwork), ExpectedVersion::Any, Vec::new());
-        append.writes[0].events = vec![NewEvent::new(event, &Context::command("ada\nactor"))];
+        append.writes[0].events = vec![NewEvent::new(event, &Context::command("ada\0actor"))];
         append
     };
-    let batch = vec![new_artwork(1), nul, new_artwork(1), line_break, new_artwork(1)];
+    let batch = vec![new_artwork(1), nul, new_artwork(1), nul_in_the_actor, new_artwork(1)];
     let results = in_one_transaction(&database, &log, batch).await?;
     let taken: Vec<bool> = results.iter().map(Result::is_ok).collect();
     assert_eq!(taken, [true, false, true, false, true], "{results:?}");

@@ -68,7 +68,7 @@ const OWN: &[(&str, &[&str])] = &[
         &["atelier_producer", "atelier_generate", "atelier_thumbnails", "atelier_exports", "atelier_index"],
     ),
     (
-        "select * from append_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        "select * from append_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '')",
         &["atelier_producer", "atelier_generate", "atelier_thumbnails", "atelier_exports", "atelier_site"],
     ),
     ("create schema mine", &["atelier_index"]),
@@ -162,8 +162,8 @@ async fn what_runs_as_the_owner_takes_no_function_of_the_caller_s() -> anyhow::R
     assert!(shadowed.is_err_and(|error| error.to_string().contains("ran as")), "the trap itself does not work");
     let append =
         "select position + 1 from append_events('{}', '{}', '{}', '{}', '{0}', '{artwork-x}', '{-1}', '{1}', '{1}',
-        array[gen_random_uuid()], '{artwork.framed}', '{1}', array['{}'::jsonb], '{me}', array[gen_random_uuid()],
-        array[null]::uuid[], array[null]::text[])";
+        array[gen_random_uuid()], '{artwork.framed}', '{1}', array['{}'], '{me}', array[gen_random_uuid()],
+        array[null]::uuid[], array[null]::text[], '\\x0000000000000000000000000000000000000000000000000000000000000000')";
     let position: i64 = sqlx::query_scalar(append).fetch_one(&mut connection).await?;
     assert_eq!(position, 1);
     Ok(())

@@ -11,7 +11,6 @@ use atelier_events::{
     Append, ArtworkEvent, ArtworkId, Context, Details, Event, ExpectedVersion, Log, NewEvent, Stream,
 };
 use sqlx::PgPool;
-use sqlx::types::Json;
 
 use super::Measured;
 use super::rounds::{alternate, per_second};
@@ -135,7 +134,7 @@ fn inserts_of_one(plain: &PgPool) -> impl Fn() -> AppendFuture + Clone + Send + 
                     .bind(event.id)
                     .bind(event.event.type_name())
                     .bind(1_i16)
-                    .bind(Json(event.event.data()))
+                    .bind(event.event.data().to_string())
                     .bind(&event.context.actor)
                     .bind(event.context.correlation_id)
                     .bind([0_u8; 32].as_slice())
@@ -161,7 +160,7 @@ fn inserts_of_many(plain: &PgPool, size: u32) -> impl Fn() -> AppendFuture + Clo
                 .bind(column.clone().map(|event| event.id).collect::<Vec<_>>())
                 .bind(column.clone().map(|event| event.event.type_name()).collect::<Vec<_>>())
                 .bind(1_i16)
-                .bind(column.clone().map(|event| Json(event.event.data())).collect::<Vec<_>>())
+                .bind(column.clone().map(|event| event.event.data().to_string()).collect::<Vec<_>>())
                 .bind(column.clone().map(|event| event.context.actor.as_str()).collect::<Vec<_>>())
                 .bind(column.map(|event| event.context.correlation_id).collect::<Vec<_>>())
                 .bind([0_u8; 32].as_slice())
