@@ -59,10 +59,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// Tells the broker that it can forget the message. Failing to is no harm: the message comes again.
-    pub async fn ack(self) {
-        if let Err(error) = self.delivery.acker.ack(lapin::options::BasicAckOptions::default()).await {
-            tracing::debug!(error = %error, event.position = self.position.0, "could not acknowledge; the message will come again");
+    /// Tells the broker that it can forget these messages, which came one after the other, and all before them. Failing to
+    /// is no harm: they come again.
+    pub async fn ack_all(messages: Vec<Self>) {
+        let Some(last) = messages.last() else { return };
+        if let Err(error) = last.delivery.acker.ack(lapin::options::BasicAckOptions { multiple: true }).await {
+            tracing::debug!(error = %error, event.position = last.position.0, "could not acknowledge; messages will come again");
         }
     }
 }

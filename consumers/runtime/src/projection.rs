@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use atelier_events::bus::Received;
+use atelier_events::bus::{Message, Received};
 use atelier_events::health::Pulse;
 use atelier_events::jobs;
 use atelier_events::log::READ_LIMIT;
@@ -74,9 +74,7 @@ pub async fn run_projection<P: Projection>(
         };
         // Acknowledged at once: what the messages tell of is in the log, whatever becomes of this process.
         if let Received::Messages(messages) = received {
-            for message in messages {
-                message.ack().await;
-            }
+            Message::ack_all(messages).await;
         }
     }
     tracing::info!(consumer = %P::CONSUMER, "stopped");

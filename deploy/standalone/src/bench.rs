@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use atelier_events::lifecycle::shutdown_signal;
-use atelier_events::settings::DatabaseSettings;
+use atelier_events::settings::{BusSettings, DatabaseSettings};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -43,7 +43,8 @@ pub struct Args {
 pub enum Name {
     /// The log: appends and verification, on a database of its own.
     Log,
-    /// The queue on Postgres: enqueueing, draining, a job's whole life and how long one waits.
+    /// The queue: enqueueing, draining, a job's whole life and how long one waits, on Postgres and on the RabbitMQ of
+    /// bus.url.
     Jobs,
     /// The replay of the index, over a log of its own.
     Replay,
@@ -67,7 +68,7 @@ pub struct Measured {
 }
 
 /// Measures on the server of the settings, in a database that is dropped afterwards, and prints each result as it comes.
-pub async fn run(args: Args, database: &DatabaseSettings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, database: &DatabaseSettings, bus: &BusSettings) -> anyhow::Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.seconds <= 3_600.0, "--seconds {}: more than 0 and at most 3600", args.seconds);
     let length = Duration::from_secs_f64(args.seconds);
     if cfg!(debug_assertions) {
@@ -76,7 +77,7 @@ pub async fn run(args: Args, database: &DatabaseSettings) -> anyhow::Result<Exit
     let shutdown = shutdown_signal()?;
     let scratch = Scratch::create(database).await?;
     let measured = tokio::select! {
-        measured = measure(&args, &scratch, length) => measured,
+        measured = measure(&args, &scratch, bus, length) => measured,
         () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the end")),
     };
     scratch.drop_database().await?;
@@ -87,7 +88,7 @@ pub async fn run(args: Args, database: &DatabaseSettings) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(args: &Args, scratch: &Scratch, length: Duration) -> anyhow::Result<Vec<Measured>> {
+async fn measure(args: &Args, scratch: &Scratch, bus: &BusSettings, length: Duration) -> anyhow::Result<Vec<Measured>> {
     let json = args.json;
     if !json {
         writeln!(std::io::stdout(), "{}", scratch.server().await?)?;
@@ -102,7 +103,7 @@ async fn measure(args: &Args, scratch: &Scratch, length: Duration) -> anyhow::Re
     };
     match args.name {
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
-        Name::Jobs => jobs::measure(scratch, length, &mut on_measured).await?,
+        Name::Jobs => jobs::measure(scratch, bus, length, &mut on_measured).await?,
         Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
     }
     Ok(all)

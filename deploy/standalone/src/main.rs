@@ -74,6 +74,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Replay(args) => with.connected(async |connections| replay::run(args, connections).await).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,
-        Command::Bench(args) => bench::run(args, &with.installation.producer.database).await,
+        Command::Bench(args) => {
+            bench::run(args, &with.installation.producer.database, &with.installation.producer.bus).await
+        }
     }
 }

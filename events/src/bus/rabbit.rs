@@ -81,6 +81,18 @@ impl RabbitBus {
         Ok(())
     }
 
+    /// Messages that wait for a consumer, those on their way to it not counted.
+    pub async fn waiting(&self, consumer: Consumer) -> Result<u32, BusError> {
+        let mut publishing = self.publishing.lock().await;
+        let channel = match publishing.as_ref() {
+            Some((_, channel)) if channel.status().connected() => channel.clone(),
+            _ => publishing.insert(self.broker.open_to_publish().await?).1.clone(),
+        };
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asked = channel.queue_declare(self.broker.queue(consumer).into(), passive, FieldTable::default());
+        Ok(in_time(async { Ok(asked.await?) }).await?.message_count())
+    }
+
     async fn publish_to(
         &self,
         exchange: &str,

@@ -40,10 +40,9 @@ pub(super) async fn receive(inbox: &mut Box<dyn Inbox>, limit: usize) -> anyhow:
 pub(super) async fn take(inbox: &mut Box<dyn Inbox>, count: usize) -> anyhow::Result<Vec<Position>> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        for message in receive(inbox, count - taken.len()).await? {
-            taken.push(message.position);
-            message.ack().await;
-        }
+        let messages = receive(inbox, count - taken.len()).await?;
+        taken.extend(messages.iter().map(|message| message.position));
+        Message::ack_all(messages).await;
     }
     Ok(taken)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atelier_e2e::{Broker, append_newer};
-use atelier_events::bus::{Bus, BusError, Inbox, RabbitBus, Received};
+use atelier_events::bus::{Bus, BusError, Inbox, Message, RabbitBus, Received};
 use atelier_events::{ArtworkId, Consumer, Position, Recorded, Stream, jobs, lead};
 use atelier_producer::relay;
 use atelier_producer::settings::RelaySettings;
@@ -159,10 +159,8 @@ async fn what_is_published_to_a_broker_arrives_at_whom_it_concerns() -> anyhow::
     let receiving = async {
         while arrived.len() < 16 {
             if let Received::Messages(messages) = inbox.receive(100).await {
-                for message in messages {
-                    arrived.insert(message.position.0);
-                    message.ack().await;
-                }
+                arrived.extend(messages.iter().map(|message| message.position.0));
+                Message::ack_all(messages).await;
             }
         }
     };
@@ -231,10 +229,8 @@ async fn what_an_older_version_s_relay_passed_over_is_enlisted_and_published_by_
         while came.len() < requested.len() {
             let received = tokio::time::timeout(atelier_e2e::PATIENCE, inbox.receive(10)).await?;
             let Received::Messages(messages) = received else { anyhow::bail!("a hint instead of messages") };
-            for message in messages {
-                came.insert(message.position.0);
-                message.ack().await;
-            }
+            came.extend(messages.iter().map(|message| message.position.0));
+            Message::ack_all(messages).await;
         }
         assert_eq!(came.into_iter().collect::<Vec<_>>(), requested);
         shutdown.cancel();

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use atelier_e2e::{Broker, Database, until_within};
 use atelier_events::Consumer;
-use atelier_events::bus::BusError;
+use atelier_events::bus::{BusError, Message};
 use lapin::options::{
     BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
     QueueDeleteOptions,
@@ -210,9 +210,7 @@ async fn no_more_than_the_prefetch_lies_unacknowledged_at_a_consumer() -> anyhow
         let fourth = timeout(Duration::from_millis(100), inbox.receive(10)).await;
         assert!(fourth.is_err(), "a fourth message came");
 
-        for message in held {
-            message.ack().await;
-        }
+        Message::ack_all(held).await;
         assert_eq!(take(&mut inbox, 7).await?, positions(&events)[3..]);
         Ok(())
     })

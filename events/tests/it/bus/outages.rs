@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use atelier_e2e::Database;
 use atelier_events::Consumer;
-use atelier_events::bus::{Bus, BusError, RabbitBus};
+use atelier_events::bus::{Bus, BusError, Message, RabbitBus};
 use atelier_events::settings::BusSettings;
 use tokio::time::timeout;
 
@@ -24,9 +24,7 @@ async fn an_inbox_reconnects_and_what_was_not_acknowledged_comes_again() -> anyh
         let first = receive(&mut inbox, 1).await?;
         assert_eq!(first[0].position, events[0].position);
         proxy.cut();
-        for message in first {
-            message.ack().await;
-        }
+        Message::ack_all(first).await;
         assert_eq!(take(&mut inbox, 2).await?, positions(&events[..2]));
         proxy.cut();
         near.publish(&events[2..]).await?;
