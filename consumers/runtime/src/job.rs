@@ -24,7 +24,7 @@ use crate::retry::RetryPolicy;
 use crate::settings::ConsumerSettings;
 use crate::settle;
 
-/// How long a free slot waits for others, unless all are free.
+/// How long a free slot waits for others.
 const COMPANY_WAIT: Duration = Duration::from_millis(1);
 
 /// A consumer that runs jobs.
@@ -98,6 +98,8 @@ pub async fn run_job<J: Job>(
         pulse: Pulse::of(format!("{} claims", J::CONSUMER)),
     };
     let slots = Arc::new(Semaphore::new(settings.concurrency));
+    // Half of them at a time: while one half is claimed, the other runs.
+    let most = settings.concurrency.div_ceil(2);
     let mut attempts = JoinSet::new();
     crate::attempt::begin_counting::<J>();
     tracing::info!(consumer = %J::CONSUMER, worker = claims.name, "running");
@@ -108,7 +110,7 @@ pub async fn run_job<J: Job>(
         // Holding the slots before claiming means that whatever is claimed starts at once.
         let free = tokio::select! {
             () = shutdown.cancelled() => break,
-            free = free_slots(&slots, settings.concurrency) => free,
+            free = free_slots(&slots, most) => free,
         };
         let claimed = claims.next(free.len(), &shutdown).await;
         for (claimed, slot) in claimed.into_iter().zip(free) {
@@ -137,8 +139,9 @@ pub async fn run_job<J: Job>(
     Ok(())
 }
 
-/// Waits for one slot and takes whatever others are free, or become so in a moment: attempts that are over in no time would
-/// otherwise be claimed by twos and threes, each time with a statement of its own.
+/// Waits for one slot and takes whatever others are free, at most so many. Where many are wanted and few are free, others
+/// become so in a moment: attempts that are over in no time would otherwise be claimed by twos and threes, each time with a
+/// statement of its own.
 async fn free_slots(slots: &Arc<Semaphore>, most: usize) -> Vec<OwnedSemaphorePermit> {
     let mut free = Vec::with_capacity(most);
     let take_others = |free: &mut Vec<_>| {
@@ -152,7 +155,7 @@ async fn free_slots(slots: &Arc<Semaphore>, most: usize) -> Vec<OwnedSemaphorePe
         free.push(slot);
     }
     take_others(&mut free);
-    if free.len() < most {
+    if free.len() < most / 2 {
         tokio::time::sleep(COMPANY_WAIT).await;
         take_others(&mut free);
     }

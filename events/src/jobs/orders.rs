@@ -14,6 +14,9 @@ use crate::signal::Channel;
 /// The most jobs that one order is carried out on; more are left for the next, which says so.
 pub const BULK_LIMIT: i64 = 1_000;
 
+/// How often jobs are looked for again that moved on while they were to be cancelled.
+const CANCEL_ROUNDS: u32 = 5;
+
 /// Holds orders apart from each other: two that meet on the same jobs would lock them in different orders.
 const ORDERS_LOCK: i64 = 0x6174_656c_6f72_6472;
 
@@ -62,19 +65,40 @@ pub async fn paused(pool: &sqlx::PgPool, consumer: Consumer) -> sqlx::Result<Opt
 /// Ends jobs that wait or run; what has ended stays as it is. The log tells the owner in the same transaction. An attempt
 /// that runs is stopped within moments, and its result is void whenever it comes.
 pub async fn cancel(log: &Log, filter: &Filter, actor: &str) -> Result<Ordered, Refused> {
+    let mut ordered = Ordered { jobs: Vec::new(), more: false, position: None };
+    let mut missed = None;
+    for _ in 0..CANCEL_ROUNDS {
+        let filter = Filter { ids: missed.or_else(|| filter.ids.clone()), ..filter.clone() };
+        let (round, left) = cancel_once(log, &filter, actor).await?;
+        ordered.jobs.extend(round.jobs);
+        ordered.more |= round.more;
+        ordered.position = round.position.or(ordered.position);
+        if left.is_empty() {
+            break;
+        }
+        missed = Some(left);
+    }
+    ordered.jobs.sort_unstable();
+    log.signals().raise(Channel::Cancelled);
+    log.signals().raise(Channel::Settled);
+    if ordered.position.is_some() {
+        log.signals().raise(Channel::Log);
+    }
+    Ok(ordered)
+}
+
+/// Also answers the jobs that were somewhere else by the time that they were to be cancelled: claimed, come due, or ended.
+async fn cancel_once(log: &Log, filter: &Filter, actor: &str) -> Result<(Ordered, Vec<i64>), Refused> {
     let error = format!("cancelled by {actor}");
     let mut tx = log.pool().begin().await?;
     let (ids, more) = select(&mut tx, filter, &["available", "scheduled", "running", "retryable"]).await?;
     let cancelled: Vec<(i64, String, Position)> =
-        sqlx::query_as(include_str!("../../sql/cancel_jobs.sql")).bind(ids).bind(&error).fetch_all(&mut *tx).await?;
+        sqlx::query_as(include_str!("../../sql/cancel_jobs.sql")).bind(&ids).bind(&error).fetch_all(&mut *tx).await?;
     let position = tell(&mut tx, &cancelled, actor, &error).await?;
     tx.commit().await?;
-    log.signals().raise(Channel::Cancelled);
-    log.signals().raise(Channel::Settled);
-    if position.is_some() {
-        log.signals().raise(Channel::Log);
-    }
-    Ok(Ordered { jobs: sorted(cancelled), more, position })
+    let jobs = sorted(cancelled);
+    let left = ids.into_iter().filter(|id| jobs.binary_search(id).is_err()).collect();
+    Ok((Ordered { jobs, more, position }, left))
 }
 
 /// Gives discarded and cancelled jobs all their attempts again.

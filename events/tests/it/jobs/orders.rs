@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use atelier_e2e::Database;
+use atelier_e2e::{Database, until};
 use atelier_events::jobs::{self, End, Filter};
 use atelier_events::signal::Channel;
 use atelier_events::{Consumer, Position};
@@ -59,6 +59,30 @@ async fn the_result_of_an_attempt_that_was_cancelled_is_void() -> anyhow::Result
     assert!(jobs::settle(&database.pool, &[with_event(&claimed, End::Completed)]).await?.is_empty());
     assert_eq!(database.log().head().await?, head);
     assert!(jobs::renew(&database.pool, &[(claimed.job, claimed.fence)], LONG).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_claimed_while_it_is_cancelled_is_cancelled_all_the_same() -> anyhow::Result<()> {
+    let database = with_jobs(1).await?;
+    let job = all(&database).await?[0].id;
+    let mut claiming = database.pool.begin().await?;
+    sqlx::query(include_str!("../../../sql/claim_jobs.sql"))
+        .bind(Consumer::Thumbnails.name())
+        .bind(1_i64)
+        .bind("a slow worker")
+        .bind(LONG)
+        .execute(&mut *claiming)
+        .await?;
+    let log = database.log();
+    let cancelling = tokio::spawn(async move { jobs::cancel(&log, &these(&[job]), "ada").await });
+    // It waits for the row that the claim has taken, and then finds it gone.
+    let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    until("the order waits", || async { Ok(sqlx::query_scalar::<_, i64>(waits).fetch_one(&database.pool).await? > 0) })
+        .await?;
+    claiming.commit().await?;
+    assert_eq!(cancelling.await??.jobs, [job]);
+    assert_eq!(states(&database).await?, ["cancelled"]);
     Ok(())
 }
 
