@@ -69,6 +69,31 @@ create table dead_letters (
 );
 comment on table dead_letters is 'state discarded; counted and listed until somebody requeues or purges them';
 
+-- What the broker carried to a consumer and no consumer could take: no event, or never acknowledged. It is nobody's job, and
+-- no job waits for it.
+create table poison_messages (
+    id bigint generated always as identity,
+    -- Whose queue it was in.
+    consumer text not null,
+    -- The broker's word: rejected, delivery_limit, …
+    reason text not null,
+    error text not null,
+    -- Of the event it carries, where it carries one.
+    position bigint,
+    properties jsonb not null,
+    headers jsonb not null,
+    -- The beginning of it, and how long the whole is; the digest is of the whole.
+    body bytea not null,
+    body_bytes bigint not null,
+    digest bytea not null,
+    times bigint not null default 1,
+    first_at timestamptz not null default now(),
+    last_at timestamptz not null default now(),
+    constraint "a poison message has one row" primary key (id),
+    constraint "what is alike is kept once" unique (consumer, reason, digest)
+);
+comment on table poison_messages is 'written by the relay; counted and listed until somebody purges them';
+
 -- These turn over as fast as jobs do: dead rows at their front would be read by every claim.
 alter table available_jobs set (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 alter table leases set (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);

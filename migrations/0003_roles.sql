@@ -70,6 +70,7 @@ insert into privileges (object, privileges, roles) values
     ('table leases', 'select, insert, update, delete', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
     ('table dead_letters', 'select, insert, update, delete', '{atelier_producer}'),
     ('table dead_letters', 'insert', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table poison_messages', 'select, insert, update, delete', '{atelier_producer}'),
     ('table pauses', 'select, insert, delete', '{atelier_producer}'),
     ('table pauses', 'select', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index,atelier_site}'),
     ('table rates', 'select, insert, update', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),

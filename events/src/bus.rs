@@ -10,7 +10,7 @@ mod rabbit;
 use futures::future::BoxFuture;
 
 pub use postgres::PostgresBus;
-pub use rabbit::RabbitBus;
+pub use rabbit::{DeadLetter, DeadLetters, RabbitBus};
 
 use crate::consumer::Consumer;
 use crate::event::Recorded;
@@ -32,6 +32,9 @@ pub trait Bus: Send + Sync {
 
     /// Opens a consumer's inbox, creating its queue if there is none. `prefetch` bounds what lies here unacknowledged.
     fn inbox(&self, consumer: Consumer, prefetch: u16) -> BoxFuture<'_, Result<Box<dyn Inbox>, BusError>>;
+
+    /// What consumers could not take. None where the bus carries no messages that a stranger could have sent.
+    fn dead_letters(&self) -> Option<DeadLetters>;
 
     /// Whether the bus can be reached right now.
     fn ready(&self) -> BoxFuture<'_, Result<(), BusError>>;

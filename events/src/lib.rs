@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod operations;
 pub mod passed_over;
+pub mod poison;
 pub mod settings;
 pub mod signal;
 pub mod site;

@@ -8,6 +8,7 @@ mod exports;
 mod generations;
 mod health;
 mod jobs;
+mod poison;
 mod uploads;
 
 use std::time::Duration;
@@ -83,6 +84,9 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(jobs::orders::cancel_jobs))
         .routes(routes!(jobs::orders::requeue_jobs))
         .routes(routes!(jobs::orders::purge_jobs))
+        .routes(routes!(poison::list_poison))
+        .routes(routes!(poison::read_poison))
+        .routes(routes!(poison::purge_poison))
         .routes(routes!(consumers::list_consumers))
         .routes(routes!(consumers::pause_consumer))
         .routes(routes!(consumers::resume_consumer))

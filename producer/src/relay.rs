@@ -13,6 +13,7 @@
 //! A leader that is late does no harm. Enlisting twice changes nothing, publishing twice is what consumers expect, and
 //! the checkpoint is moved by the present term alone.
 
+mod poison;
 mod prune;
 mod publish;
 mod schedule;
@@ -99,6 +100,7 @@ impl Relay {
             self.keep(term, until, &stop),
             publish::run(self, term, &stop),
             schedule::run(self, &stop),
+            poison::run(self, &stop),
             prune::run(self, &stop)
         );
         metrics::gauge!("atelier_relay_leads").set(0.0);

@@ -1,12 +1,20 @@
-//! `atelier dead`: the dead letters, that is the jobs that were given up: list, show, requeue and purge them.
+//! `atelier dead`: the dead letters, that is the jobs that were given up: list, show, requeue and purge them; and, beside
+//! them, the messages that were no job and that no consumer could take.
 
+pub mod messages;
+
+use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use atelier_events::poison::{self, Filter};
 use atelier_runtime::Connections;
 
 use crate::jobs::{self, Order, OrderArgs};
 use crate::why;
+
+/// Poison messages that are listed below the jobs.
+const NEWEST: i64 = 5;
 
 /// What to do with them; without a word, list them.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,6 +40,8 @@ pub enum Action {
     Requeue(OrderArgs),
     /// Forgets them. What the log says of them stays.
     Purge(OrderArgs),
+    /// Lists, shows and purges messages that no consumer could take.
+    Messages(messages::Args),
 }
 
 /// Does it.
@@ -39,7 +49,12 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     match args.action.unwrap_or(Action::List(args.list)) {
         Action::List(mut list) => {
             dead(&mut list.which)?;
-            jobs::run(list, connections).await
+            let alone = list.json;
+            let code = jobs::run(list, connections).await?;
+            if !alone {
+                point_to_messages(connections).await?;
+            }
+            Ok(code)
         }
         Action::Show(args) => why::run(args, connections).await,
         Action::Requeue(mut args) => {
@@ -50,7 +65,23 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
             dead(&mut args.which)?;
             jobs::order(Order::Purge, meant(args), connections).await
         }
+        Action::Messages(args) => messages::run(args, connections).await,
     }
+}
+
+/// Whoever looks for what has died sees that there is more of it, and where.
+async fn point_to_messages(connections: &Connections) -> anyhow::Result<()> {
+    let counts = poison::count(connections.log.pool()).await.context("counting the poison messages")?;
+    let messages: i64 = counts.iter().map(|count| count.messages).sum();
+    if messages > 0 {
+        let newest = poison::list(connections.log.pool(), &Filter::default(), NEWEST).await;
+        messages::print(&newest.context("listing the poison messages")?)?;
+        writeln!(
+            std::io::stdout(),
+            "{messages} messages were no job: `atelier dead messages` lists, shows and purges them"
+        )?;
+    }
+    Ok(())
 }
 
 fn dead(which: &mut jobs::Which) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use crate::table::{self, Align};
 pub(crate) const ACTOR: &str = "atelier";
 
 /// The most of an error that a table shows, in characters; `--json` shows all of it.
-const ERROR_CHARS: usize = 60;
+pub(crate) const ERROR_CHARS: usize = 60;
 
 /// Which jobs: those that everything given here is true of.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -182,7 +182,7 @@ impl Which {
     }
 }
 
-fn moment(text: &str) -> anyhow::Result<OffsetDateTime> {
+pub(crate) fn moment(text: &str) -> anyhow::Result<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339)
         .with_context(|| format!("{text:?} is not a time such as 2026-11-21T20:00:00Z (RFC 3339)"))
 }

@@ -28,7 +28,7 @@ enum Command {
     Import(import::Args),
     /// Lists jobs and how many there are.
     Jobs(jobs::Args),
-    /// Lists, shows, requeues and purges dead letters: jobs that were given up.
+    /// Lists, shows, requeues and purges dead letters: jobs that were given up, and messages that no consumer could take.
     Dead(dead::Args),
     /// Tells why a job waits, and when it will run.
     Why(why::Args),

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::{Bus, BusError, Inbox, Received};
+use super::{Bus, BusError, DeadLetters, Inbox, Received};
 use crate::consumer::{Consumer, Kind};
 use crate::event::Recorded;
 use crate::signal::{Channel, Signals};
@@ -44,6 +44,10 @@ impl Bus for PostgresBus {
         };
         let inbox: Box<dyn Inbox> = Box::new(HintInbox { hints: self.signals.subscribe(channel) });
         Box::pin(async { Ok(inbox) })
+    }
+
+    fn dead_letters(&self) -> Option<DeadLetters> {
+        None
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {

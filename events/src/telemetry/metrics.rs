@@ -98,6 +98,12 @@ pub const METRICS: &[Metric] = &[
         &["consumer", "state"],
         "Jobs that are not done, by state; discarded ones are the dead letters",
     ),
+    gauge(
+        "atelier_poison_messages",
+        Unit::Count,
+        &["consumer"],
+        "Messages that no consumer could take: dead letters that are no job",
+    ),
     seconds(
         "atelier_job_wait_seconds",
         &["consumer"],

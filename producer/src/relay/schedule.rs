@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use atelier_events::consumer::Kind;
 use atelier_events::health::Pulse;
-use atelier_events::{Consumer, Position, Recorded, jobs, lead, passed_over};
+use atelier_events::{Consumer, Position, Recorded, jobs, lead, passed_over, poison};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{NAME, Relay, jittered};
 
-/// How often jobs are counted for the metrics.
+/// How often jobs and poison messages are counted for the metrics.
 const COUNTING: Duration = Duration::from_secs(10);
 
 /// Looks at intervals until it is stopped.
@@ -45,7 +45,8 @@ pub(super) async fn run(relay: &Relay, stop: &CancellationToken) {
     }
 }
 
-/// How many jobs there are that are not done. Beside the schedule, which goes on without.
+/// How many jobs there are that are not done, and how many messages that nobody could take. Beside the schedule, which
+/// goes on without.
 async fn count(relay: &Relay) {
     match jobs::count_open(relay.log.pool()).await {
         Ok(counts) => {
@@ -58,6 +59,18 @@ async fn count(relay: &Relay) {
             }
         }
         Err(error) => tracing::warn!(error = %error, "the jobs could not be counted"),
+    }
+    match poison::count(relay.log.pool()).await {
+        Ok(counts) => {
+            for poison::Count { consumer, messages } in counts {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a gauge is a float; beyond 2^53 messages it is a little off"
+                )]
+                metrics::gauge!("atelier_poison_messages", "consumer" => consumer).set(messages as f64);
+            }
+        }
+        Err(error) => tracing::warn!(error = %error, "the poison messages could not be counted"),
     }
 }
 

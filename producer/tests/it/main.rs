@@ -6,6 +6,7 @@ mod feed;
 mod generations;
 mod operations;
 mod orders;
+mod poison;
 mod reads;
 mod refusals;
 mod relay;

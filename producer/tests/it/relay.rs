@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atelier_e2e::{Broker, append_newer};
-use atelier_events::bus::{Bus, BusError, Inbox, Message, RabbitBus, Received};
+use atelier_events::bus::{Bus, BusError, DeadLetters, Inbox, Message, RabbitBus, Received};
 use atelier_events::{ArtworkId, Consumer, Position, Recorded, Stream, jobs, lead};
 use atelier_producer::relay;
 use atelier_producer::settings::RelaySettings;
@@ -101,6 +101,10 @@ impl Bus for Restarting {
 
     fn inbox(&self, consumer: Consumer, prefetch: u16) -> BoxFuture<'_, Result<Box<dyn Inbox>, BusError>> {
         self.bus.inbox(consumer, prefetch)
+    }
+
+    fn dead_letters(&self) -> Option<DeadLetters> {
+        self.bus.dead_letters()
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {
@@ -243,4 +247,38 @@ async fn what_an_older_version_s_relay_passed_over_is_enlisted_and_published_by_
 
 async fn passed_over(pool: &PgPool) -> anyhow::Result<Vec<i64>> {
     Ok(sqlx::query_scalar("select position from passed_over order by position").fetch_all(pool).await?)
+}
+
+#[tokio::test]
+async fn keys_are_remembered_as_long_as_the_settings_say_and_are_new_after_that() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let pool = studio.log.pool();
+    let send = async |key: &'static str| -> anyhow::Result<serde_json::Value> {
+        let body = json!({ "prompt": "x" });
+        let request = studio.ann(reqwest::Method::POST, "/v1/generations").header("idempotency-key", key).json(&body);
+        crate::studio::answer(request.send().await?, reqwest::StatusCode::ACCEPTED).await
+    };
+    let (old, young) = (send("old").await?, send("young").await?);
+    let long_ago = "update idempotency_keys set created_at = now() - interval '2 hours' where key = 'ann/old'";
+    assert_eq!(sqlx::query(long_ago).execute(pool).await?.rows_affected(), 1);
+    assert_eq!(send("old").await?, old);
+    let settings = RelaySettings { keep_idempotency_keys_s: 3_600, ..settings() };
+    let shutdown = CancellationToken::new();
+    let relay =
+        tokio::spawn(relay::run(studio.log.clone(), Arc::clone(&studio.bus), settings.clone(), shutdown.clone()));
+    atelier_e2e::until("the old key is forgotten", async || {
+        let keys: Vec<String> = sqlx::query_scalar("select key from idempotency_keys").fetch_all(pool).await?;
+        Ok(keys == ["ann/young"])
+    })
+    .await?;
+    assert_eq!(send("young").await?, young);
+    assert_ne!(send("old").await?["id"], old["id"]);
+    shutdown.cancel();
+    relay.await??;
+
+    let hasty = RelaySettings { keep_idempotency_keys_s: 3_599, ..settings };
+    let refused = relay::run(studio.log.clone(), Arc::clone(&studio.bus), hasty, CancellationToken::new()).await;
+    let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(refused.starts_with("relay.keep_idempotency_keys_s is 3599: make it 3600 at the least"), "{refused}");
+    Ok(())
 }

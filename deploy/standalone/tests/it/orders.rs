@@ -80,3 +80,40 @@ async fn a_consumer_is_paused_and_resumed_from_the_command_line() {
     let unknown = atelier(&installation, &["pause", "paint"]).await;
     assert!(text(&unknown.stderr).contains("generate, thumbnails"), "{unknown:?}");
 }
+
+#[tokio::test]
+async fn messages_that_no_consumer_could_take_are_listed_beside_the_dead_shown_and_purged() {
+    let (installation, ids) = with_a_dead_letter().await;
+    let insert = "insert into poison_messages (consumer, reason, error, properties, headers, body, body_bytes, digest)
+                  select 'thumbnails', 'rejected', 'not an event: ' || word, '{\"content_type\": \"text/plain\"}',
+                         '{\"from\": \"a \\u001b stranger\"}', convert_to(word, 'UTF8'), length(word), sha256(word::bytea)
+                  from unnest(array['one', 'two', 'three']) as word";
+    sqlx::raw_sql(insert).execute(&installation.database.pool).await.unwrap();
+
+    let dead = text(&atelier(&installation, &["dead"]).await.stdout);
+    assert!(dead.contains("not an image") && dead.contains("not an event: two"), "{dead}");
+    assert!(dead.contains("3 messages were no job"), "{dead}");
+    let json = text(&atelier(&installation, &["dead", "--json"]).await.stdout);
+    let jobs: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(jobs.iter().map(|job| &job["id"]).collect::<Vec<_>>(), [ids[0]]);
+
+    let listed = atelier(&installation, &["dead", "messages", "--error", "TWO", "--json"]).await;
+    let message: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let id = message["id"].to_string();
+    let shown = text(&atelier(&installation, &["dead", "messages", "show", &id]).await.stdout);
+    assert!(shown.contains("header from: a   stranger") && shown.ends_with("its 3 bytes:\ntwo\n"), "{shown}");
+    assert_eq!(atelier(&installation, &["dead", "messages", "show", &id, "--raw"]).await.stdout, b"two");
+
+    let nothing = atelier(&installation, &["dead", "messages", "purge"]).await;
+    assert!(!nothing.status.success() && text(&nothing.stderr).contains("--all"), "{nothing:?}");
+    let purged = atelier(&installation, &["dead", "messages", "purge", &id, "--json"]).await;
+    assert_eq!(text(&purged.stdout), format!("{{\"messages\":[{id}]}}\n"));
+    let again = atelier(&installation, &["dead", "messages", "purge", &id]).await;
+    assert!(!again.status.success(), "{again:?}");
+    let purged = atelier(&installation, &["dead", "messages", "purge", "--consumer", "thumbnails"]).await;
+    assert_eq!(text(&purged.stdout), "purged 2 messages\n");
+    let unknown = atelier(&installation, &["dead", "messages", "show", &id]).await;
+    assert!(text(&unknown.stderr).contains(&format!("there is no message {id}")), "{unknown:?}");
+    let unknown = atelier(&installation, &["dead", "messages", "--consumer", "paint"]).await;
+    assert!(text(&unknown.stderr).contains("generate, thumbnails"), "{unknown:?}");
+}

@@ -1,0 +1,12 @@
+delete from poison_messages
+where id = any (array(
+    select id from poison_messages
+    where ($1::bigint[] is null or id = any ($1))
+      and ($2::text is null or consumer = $2)
+      and ($3::text is null or strpos(lower(error), lower($3)) > 0)
+      and ($4::timestamptz is null or last_at >= $4)
+      and ($5::timestamptz is null or last_at < $5)
+    order by id
+    limit $6
+))
+returning id

@@ -1,0 +1,1 @@
+select body from poison_messages where id = $1
