@@ -24,8 +24,9 @@ with asked as (
 )
 update jobs j
 set state = t.state::job_state,
-    error = coalesce(t.error, j.error),
-    failures = case when t.error is null then j.failures else
+    -- A job that waits for its time says by its error whether it has to, because of the infrastructure: that is no failure.
+    error = case when t.state = 'scheduled' then t.error else coalesce(t.error, j.error) end,
+    failures = case when t.error is null or t.state = 'scheduled' then j.failures else
         case when jsonb_array_length(j.failures) >= 20 then j.failures - 0 else j.failures end || jsonb_build_object(
             'attempt', j.attempt, 'worker', j.worker, 'error', t.error, 'at', now()) end,
     attempt = j.attempt - t.refund,

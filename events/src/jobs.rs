@@ -5,7 +5,7 @@
 //! available ─────────▶ running ─────────────────▶ completed
 //!     ▲                 │ │ │ Discarded
 //!     │    lease ends   │ │ └───────────────────▶ discarded ──┐
-//!     ├─────────────────┘ │ error, Snoozed                    │ requeue, purge
+//!     ├─────────────────┘ │ error, Snoozed, Postponed         │ requeue, purge
 //!     │    run_at comes   ▼                                   │
 //!     ├──────────── retryable, scheduled        cancelled ────┤
 //!     │                                             ▲         │

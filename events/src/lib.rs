@@ -10,6 +10,7 @@ pub mod export;
 pub mod given_up;
 pub mod health;
 pub mod id;
+pub mod infrastructure;
 pub mod jobs;
 pub mod keys;
 pub mod lead;

@@ -1,7 +1,7 @@
 //! Errors as the API answers them: RFC 9457 problem details. HTTP status codes are in this file alone.
 
 use atelier_events::bus::BusError;
-use atelier_events::{AppendError, BlobError};
+use atelier_events::{AppendError, BlobError, infrastructure};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -251,9 +251,11 @@ impl From<sqlx::Error> for Problem {
                 "the database's disk is full: nothing of this was done, and it can be asked again when there is room";
             return Self { source: Some(error.into()), ..Self::new(Kind::StorageFull, detail) };
         }
-        let gone = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_))
-            || code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("53"));
-        if gone { Self::unavailable("the database does not answer", error) } else { Self::internal(error) }
+        if infrastructure::is_to_blame(&error) {
+            Self::unavailable("the database does not answer", error)
+        } else {
+            Self::internal(error)
+        }
     }
 }
 

@@ -38,6 +38,8 @@ impl Generation {
             Ok(provider) => provider,
             Err(unknown) => return Ok(Outcome::Discarded(unknown)),
         };
+        // Asked before anything is told or paid for: while there is no bucket this attempt is repeated again and again.
+        self.blobs.ready().await?;
         let started = Started { variant_id: requested.variant_id, attempt: attempt.number };
         let started = Write::answer(&attempt.event, ACTOR, Event::Variant(VariantEvent::Started(started)));
         self.log.append(Append { key: None, writes: vec![started] }).await?;

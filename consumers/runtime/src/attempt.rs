@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use atelier_events::given_up::given_up;
+use atelier_events::infrastructure;
 use atelier_events::jobs::{Claimed, End, Settlement};
 use atelier_events::trace;
 use futures::FutureExt;
@@ -14,6 +15,7 @@ use tracing::Instrument;
 use crate::job::{Attempt, Job, Outcome};
 use crate::lease::Leases;
 use crate::retry::RetryPolicy;
+use crate::settle::Ended;
 
 /// How long a job waits that a worker of an older version has claimed: as long as it takes others to claim theirs.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
@@ -22,8 +24,7 @@ const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Worker<J> {
     pub(crate) job: J,
     pub(crate) leases: Leases,
-    /// Each with a span that lasts until it is settled.
-    pub(crate) ended: mpsc::Sender<(Settlement, tracing::Span)>,
+    pub(crate) ended: mpsc::Sender<Ended>,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeout: Duration,
     /// The grace period is over: what still runs goes back to the queue.
@@ -32,7 +33,7 @@ pub(crate) struct Worker<J> {
 
 /// Begins the counters of attempts at nothing, so that the first of a kind is a change and not the beginning of a series.
 pub(crate) fn begin_counting<J: Job>() {
-    for end in ["completed", "retryable", "snoozed", "released", "discarded"] {
+    for end in ["completed", "retryable", "postponed", "snoozed", "released", "discarded"] {
         metrics::counter!("atelier_attempts_total", "consumer" => J::CONSUMER.name(), "end" => end).increment(0);
     }
 }
@@ -66,12 +67,12 @@ pub(crate) async fn run_attempt<J: Job>(worker: std::sync::Arc<Worker<J>>, claim
             .record(began.elapsed().as_secs_f64());
         metrics::counter!("atelier_attempts_total", "consumer" => J::CONSUMER.name(), "end" => label(&settlement.end))
             .increment(1);
-        if let End::Retryable { error, .. } | End::Discarded { error } = &settlement.end {
+        if let End::Retryable { error, .. } | End::Postponed { error, .. } | End::Discarded { error } = &settlement.end
+        {
             trace::failed(&tracing::Span::current(), error);
         }
-        // The settler outlives all attempts. The lease is held until the settler has the result; its transaction is
-        // fenced, so a lease that ends in between does no harm.
-        drop(worker.ended.send((settlement, tracing::debug_span!("settle"))).await);
+        // The settler outlives all attempts. The lease is held until the result is settled.
+        drop(worker.ended.send(Ended { settlement, held, span: tracing::debug_span!("settle") }).await);
     }
     .instrument(span)
     .await;
@@ -117,6 +118,13 @@ async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, lost: &Cancellati
             tracing::warn!(error, "discarded");
             return give_up(error);
         }
+        Ok(Ok(Err(error))) if infrastructure::is_to_blame(error.as_ref()) => {
+            // The fence counts every claim, so the difference counts those that cost no attempt.
+            let pause = worker.retry.pause_of_outage(claimed.fence - i64::from(claimed.attempt));
+            let error = format!("{error:#}");
+            tracing::warn!(error, retry_in_ms = millis(pause), "what the job needs cannot be used; it waits");
+            return settled(End::Postponed { error, delay_ms: millis(pause) }, Vec::new());
+        }
         Ok(Ok(Err(error))) => format!("{error:#}"),
         Ok(Err(panic)) => format!("the attempt panicked: {}", words_of(panic.as_ref())),
         Err(_) => format!("the attempt took longer than {} ms", worker.timeout.as_millis()),
@@ -142,6 +150,7 @@ fn label(end: &End) -> &'static str {
     match end {
         End::Completed => "completed",
         End::Retryable { .. } => "retryable",
+        End::Postponed { .. } => "postponed",
         End::Snoozed { .. } => "snoozed",
         End::Released => "released",
         End::Discarded { .. } => "discarded",

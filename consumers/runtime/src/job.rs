@@ -33,7 +33,8 @@ pub trait Job: Send + Sync + 'static {
     const CONSUMER: Consumer;
 
     /// One attempt. It may be stopped at any await and run again, here or elsewhere: whatever it does outside the log
-    /// must be the same the second time. An error is retried by policy until the attempts run out.
+    /// must be the same the second time. An error is retried by policy until the attempts run out; one that the infrastructure is to
+    /// blame for ([`atelier_events::infrastructure`]) costs none of them.
     ///
     /// When the job is given up, after the last attempt or because it was discarded, the log says so by
     /// [`atelier_events::given_up`].
@@ -73,7 +74,8 @@ pub async fn run_job<J: Job>(
     let inbox = connections.bus.inbox(J::CONSUMER, prefetch).await.context("opening the inbox")?;
     let leases = Leases::default();
     let (ended, settlements) = mpsc::channel(settle::WAITING_LIMIT);
-    let settler = tokio::spawn(settle::run(connections.log.clone(), settlements));
+    let stopping = CancellationToken::new();
+    let settler = tokio::spawn(settle::run(connections.log.clone(), settlements, stopping.clone()));
     let name = worker_name();
     let holder = Holder { name: name.clone(), consumer: J::CONSUMER, concurrency: settings.concurrency };
     let renewer = tokio::spawn(leases.clone().renew(connections.log.clone(), holder, settings.lease_ttl_ms));
@@ -130,6 +132,7 @@ pub async fn run_job<J: Job>(
         }
     }
     drop(worker);
+    stopping.cancel();
     settler.await.context("the settler")?;
     renewer.abort();
     if let Err(error) = jobs::forget_worker(connections.log.pool(), &name).await {

@@ -11,6 +11,8 @@ use crate::settings::ConsumerSettings;
 const JITTER: f64 = 0.25;
 /// The pause doubles with every attempt.
 const FACTOR: f64 = 2.0;
+/// The longest pause while the infrastructure cannot be used: so long does a job wait at the most once it can be again.
+const OUTAGE_MAX: Duration = Duration::from_secs(30);
 
 /// When, and how often, a job is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +39,18 @@ impl RetryPolicy {
         if attempt >= self.max_attempts {
             return None;
         }
-        let doubled = FACTOR.powi(attempt.saturating_sub(1).clamp(0, 62));
-        let exact = self.initial.as_secs_f64() * doubled;
-        let exact = Duration::try_from_secs_f64(exact).unwrap_or(self.max).min(self.max);
+        Some(self.doubled(attempt.saturating_sub(1), self.max))
+    }
+
+    /// The pause after an attempt that the infrastructure made impossible, so many of which came before.
+    #[must_use]
+    pub fn pause_of_outage(&self, before: i64) -> Duration {
+        self.doubled(i32::try_from(before).unwrap_or(i32::MAX), self.max.min(OUTAGE_MAX))
+    }
+
+    fn doubled(&self, times: i32, max: Duration) -> Duration {
+        let exact = self.initial.as_secs_f64() * FACTOR.powi(times.clamp(0, 62));
+        let exact = Duration::try_from_secs_f64(exact).unwrap_or(max).min(max);
         // The crate keeps its state in the object; a job's state is in its row, so each pause starts at its own interval.
         ExponentialBackoffBuilder::new()
             .with_initial_interval(exact)
@@ -47,6 +58,7 @@ impl RetryPolicy {
             .with_max_elapsed_time(None)
             .build()
             .next_backoff()
+            .unwrap_or(exact)
     }
 
     /// Whether an attempt with this number may still be run.

@@ -1,71 +1,119 @@
 //! Settling: the ends of attempts, and the events that tell of them, many jobs in one transaction.
+//!
+//! What the infrastructure keeps from being written is tried again for as long as one of the leases is this worker's:
+//! they are renewed meanwhile, so once the database is back the work that was done counts and is not done again.
 
-use atelier_events::Log;
+use std::time::{Duration, Instant};
+
 use atelier_events::jobs::{self, Settlement};
 use atelier_events::signal::Channel;
-use std::time::{Duration, Instant};
+use atelier_events::{Log, infrastructure};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::lease::Held;
 
 /// Attempts that may have ended and wait to be settled.
 pub(crate) const WAITING_LIMIT: usize = 1_024;
 /// Jobs in one transaction, at the most.
 const BATCH: usize = 256;
-/// How often a settlement that the database does not take is tried again before the lease is left to end.
-const TRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a daemon that stops goes on trying; what is not settled by then runs again elsewhere.
+const LAST_TRIES: Duration = Duration::from_secs(5);
 
-/// Settles until the last sender is gone and everything received has been settled.
-pub(crate) async fn run(log: Log, mut ended: mpsc::Receiver<(Settlement, tracing::Span)>) {
+/// An attempt that has ended and is to be settled.
+pub(crate) struct Ended {
+    pub(crate) settlement: Settlement,
+    /// Renewed until it is settled.
+    pub(crate) held: Held,
+    /// Lasts until it is settled.
+    pub(crate) span: tracing::Span,
+}
+
+/// Settles until the last sender is gone and everything received has been settled, or `stopping` was cancelled too long
+/// ago.
+pub(crate) async fn run(log: Log, mut ended: mpsc::Receiver<Ended>, stopping: CancellationToken) {
+    let mut settler = Settler { log, stopping, until: None };
     let mut received = Vec::with_capacity(BATCH);
     while ended.recv_many(&mut received, BATCH).await > 0 {
-        let (batch, spans): (Vec<_>, Vec<_>) = received.drain(..).unzip();
+        let mut batch = Vec::with_capacity(received.len());
+        let mut held = Vec::with_capacity(received.len());
+        for one in received.drain(..) {
+            batch.push(one.settlement);
+            held.push((one.held, one.span));
+        }
         let began = Instant::now();
-        settle(&log, &batch).await;
-        drop(spans);
+        settler.settle(&batch, &held).await;
+        drop(held);
         metrics::histogram!("atelier_settle_seconds").record(began.elapsed().as_secs_f64());
         metrics::histogram!("atelier_settle_batch_jobs")
             .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
     }
 }
 
-async fn settle(log: &Log, batch: &[Settlement]) {
-    for try_number in 0..TRIES {
-        match jobs::settle(log.pool(), batch).await {
-            Ok(settled) => return told(log, batch, &settled),
-            // One settlement that the database cannot take, or the log refuses, must not hold up its neighbours.
-            Err(error)
-                if matches!(error, sqlx::Error::Database(_) | sqlx::Error::Encode(_) | sqlx::Error::Protocol(_)) =>
-            {
-                return settle_each(log, batch).await;
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, jobs = batch.len(), "could not settle; trying again");
-                tokio::time::sleep(Duration::from_millis(100 << try_number)).await;
-            }
-        }
-    }
-    tracing::error!(jobs = batch.len(), "could not settle; the jobs will run again when their leases end");
+struct Settler {
+    log: Log,
+    stopping: CancellationToken,
+    /// Once the daemon stops: until when it goes on trying, whatever still waits.
+    until: Option<Instant>,
 }
 
-async fn settle_each(log: &Log, batch: &[Settlement]) {
-    for settlement in batch {
-        let one = std::slice::from_ref(settlement);
-        match jobs::settle(log.pool(), one).await {
-            Ok(settled) => told(log, one, &settled),
-            Err(error) => {
-                tracing::error!(error = %error, job.id = settlement.job, "could not settle; the job will run again when its lease ends");
-            }
+impl Settler {
+    async fn settle(&mut self, batch: &[Settlement], held: &[(Held, tracing::Span)]) {
+        if self.try_out(batch, held).await.is_ok() || batch.len() == 1 {
+            return;
         }
+        // One settlement that the database cannot take, or the log refuses, must not hold up its neighbours.
+        for (one, held) in batch.chunks(1).zip(held.chunks(1)) {
+            drop(self.try_out(one, held).await);
+        }
+    }
+
+    /// Tries until it is taken or refused, or nobody wants it any more. An error when something in it was refused.
+    async fn try_out(&mut self, batch: &[Settlement], held: &[(Held, tracing::Span)]) -> Result<(), Refused> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match jobs::settle(self.log.pool(), batch).await {
+                Ok(settled) => {
+                    self.tell(batch, &settled);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !infrastructure::is_to_blame(&error) {
+                if let [one] = batch {
+                    tracing::error!(error = %error, job.id = one.job, "could not settle; the job will run again when its lease ends");
+                }
+                return Err(Refused);
+            }
+            if self.stopping.is_cancelled() {
+                self.until.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+            }
+            let late = self.until.is_some_and(|until| Instant::now() >= until);
+            if late || held.iter().all(|(held, _)| held.lost.is_cancelled()) {
+                tracing::error!(error = %error, jobs = batch.len(), "could not settle; the jobs will run again when their leases end");
+                return Ok(());
+            }
+            tracing::warn!(error = %error, jobs = batch.len(), "could not settle; trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn tell(&self, batch: &[Settlement], settled: &[i64]) {
+        let stale = batch.len() - settled.len();
+        if stale > 0 {
+            metrics::counter!("atelier_jobs_stale_total").increment(stale as u64);
+            tracing::info!(jobs = stale, "late results are void: their jobs were cancelled or taken over");
+        }
+        let signals = self.log.signals();
+        if batch.iter().any(|settlement| !settlement.writes.is_empty() && settled.contains(&settlement.job)) {
+            signals.raise(Channel::Log);
+        }
+        signals.raise(Channel::Settled);
     }
 }
 
-fn told(log: &Log, batch: &[Settlement], settled: &[i64]) {
-    let stale = batch.len() - settled.len();
-    if stale > 0 {
-        metrics::counter!("atelier_jobs_stale_total").increment(stale as u64);
-        tracing::info!(jobs = stale, "late results are void: their jobs were cancelled or taken over");
-    }
-    if batch.iter().any(|settlement| !settlement.writes.is_empty() && settled.contains(&settlement.job)) {
-        log.signals().raise(Channel::Log);
-    }
-    log.signals().raise(Channel::Settled);
-}
+/// The database, or the log, does not take something that was to be settled.
+struct Refused;

@@ -90,6 +90,11 @@ pub enum Reason {
         /// How.
         error: String,
     },
+    /// What it needs (the database, the bucket, a disk) could not be used.
+    Infrastructure {
+        /// What was wrong.
+        error: String,
+    },
     /// It was put off, or asked for at a later time.
     Scheduled,
     /// Nobody moves jobs whose time has come: no producer leads as relay.
@@ -121,6 +126,9 @@ impl Reason {
             Self::NoWorker { seen_at: Some(_) } => "no daemon of its consumer is running: start one".to_owned(),
             Self::Backoff { attempt, error } => {
                 format!("attempt {attempt} failed ({error}); it is tried again after a pause")
+            }
+            Self::Infrastructure { error } => {
+                format!("what it needs could not be used ({error}); it is tried again soon and loses no attempt by it")
             }
             Self::Scheduled => "it was put off until its time comes".to_owned(),
             Self::NoRelay => "no producer leads as relay, so nothing becomes available: start one".to_owned(),
@@ -186,7 +194,10 @@ impl Facts {
         match self.job.state.as_str() {
             "retryable" => reasons
                 .push(Reason::Backoff { attempt: self.job.attempt, error: self.job.error.clone().unwrap_or_default() }),
-            "scheduled" => reasons.push(Reason::Scheduled),
+            "scheduled" => reasons.push(match &self.job.error {
+                Some(error) => Reason::Infrastructure { error: error.clone() },
+                None => Reason::Scheduled,
+            }),
             _ => reasons.push(Reason::Queued {
                 ahead: self.ahead.unwrap_or_default(),
                 running: self.running,

@@ -38,6 +38,13 @@ pub enum End {
         /// From now, in milliseconds.
         delay_ms: i64,
     },
+    /// Again later, without counting as an attempt: what it needs cannot be used for now.
+    Postponed {
+        /// What that is.
+        error: String,
+        /// From now, in milliseconds.
+        delay_ms: i64,
+    },
     /// Back to the queue at once, without counting as an attempt: the worker stops.
     Released,
     /// Never again, unless someone asks for it.
@@ -52,7 +59,7 @@ impl End {
         match self {
             Self::Completed => "completed",
             Self::Retryable { .. } => "retryable",
-            Self::Snoozed { .. } => "scheduled",
+            Self::Snoozed { .. } | Self::Postponed { .. } => "scheduled",
             Self::Released => "available",
             Self::Discarded { .. } => "discarded",
         }
@@ -60,18 +67,20 @@ impl End {
 
     fn error(&self) -> Option<&str> {
         match self {
-            Self::Retryable { error, .. } | Self::Discarded { error } => Some(error),
+            Self::Retryable { error, .. } | Self::Postponed { error, .. } | Self::Discarded { error } => Some(error),
             Self::Completed | Self::Snoozed { .. } | Self::Released => None,
         }
     }
 
     fn refund(&self) -> i32 {
-        i32::from(matches!(self, Self::Snoozed { .. } | Self::Released))
+        i32::from(matches!(self, Self::Snoozed { .. } | Self::Postponed { .. } | Self::Released))
     }
 
     fn delay_ms(&self) -> i64 {
         match self {
-            Self::Retryable { delay_ms, .. } | Self::Snoozed { delay_ms } => *delay_ms,
+            Self::Retryable { delay_ms, .. } | Self::Postponed { delay_ms, .. } | Self::Snoozed { delay_ms } => {
+                *delay_ms
+            }
             Self::Completed | Self::Released | Self::Discarded { .. } => 0,
         }
     }

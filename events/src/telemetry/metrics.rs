@@ -113,7 +113,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "atelier_attempts_total",
         &["consumer", "end"],
-        "Attempts by how they ended; retryable ones are the retries",
+        "Attempts by how they ended; retryable ones are the retries, postponed ones found no database or bucket",
     ),
     seconds(
         "atelier_settle_seconds",

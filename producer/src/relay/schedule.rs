@@ -5,11 +5,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use atelier_events::consumer::Kind;
 use atelier_events::health::Pulse;
-use atelier_events::{Consumer, Position, Recorded, jobs, lead, passed_over, poison};
+use atelier_events::{Consumer, Position, Recorded, infrastructure, jobs, lead, passed_over, poison};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{NAME, Relay, jittered};
+
+/// How long leases that have ended are left alone at the beginning and after an outage of the database: nobody could
+/// renew them meanwhile, and workers that live do so within a third of a lease. A job that is rescued loses an attempt.
+const RENEWAL_CHANCE: Duration = Duration::from_secs(4);
 
 /// How often jobs and poison messages are counted for the metrics.
 const COUNTING: Duration = Duration::from_secs(10);
@@ -25,17 +29,23 @@ pub(super) async fn run(relay: &Relay, stop: &CancellationToken) {
     }
     let pulse = Pulse::of("relay schedule");
     let mut count_at = Instant::now();
+    let mut rescue_at = Instant::now() + RENEWAL_CHANCE;
     while !stop.is_cancelled() {
         pulse.beat();
         if count_at <= Instant::now() {
             count_at = Instant::now() + COUNTING;
             count(relay).await;
         }
-        match tick(relay).await {
+        match tick(relay, rescue_at).await {
             // There may be more than one look takes.
             Ok(sent) if sent > 0 => continue,
             Ok(_) => {}
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "the schedule could not be kept; trying again"),
+            Err(error) => {
+                if infrastructure::is_to_blame(error.as_ref()) {
+                    rescue_at = Instant::now() + RENEWAL_CHANCE;
+                }
+                tracing::warn!(error = format!("{error:#}"), "the schedule could not be kept; trying again");
+            }
         }
         pulse.rest();
         tokio::select! {
@@ -74,11 +84,14 @@ async fn count(relay: &Relay) {
     }
 }
 
-async fn tick(relay: &Relay) -> anyhow::Result<usize> {
+async fn tick(relay: &Relay, rescue_at: Instant) -> anyhow::Result<usize> {
     measure(relay).await?;
     let pool = relay.log.pool();
     let due = jobs::due(pool).await.context("the jobs that are due could not be read")?;
-    let rescued = jobs::rescue(pool).await.context("the jobs without a worker could not be rescued")?;
+    let mut rescued = Vec::new();
+    if rescue_at <= Instant::now() {
+        rescued = jobs::rescue(pool).await.context("the jobs without a worker could not be rescued")?;
+    }
     let sent = deliver(relay, due, "due").await + deliver(relay, rescued, "rescued").await;
     Ok(sent + take_up(relay).await?)
 }

@@ -6,6 +6,7 @@ mod delivery;
 mod lag;
 mod leases;
 mod newer;
+mod outages;
 mod projections;
 mod retries;
 mod scripted;

@@ -71,6 +71,26 @@ async fn a_job_that_failed_says_how_and_when_it_is_tried_again() -> anyhow::Resu
 }
 
 #[tokio::test]
+async fn a_job_that_waits_for_the_infrastructure_says_what_is_wrong_and_one_that_was_put_off_does_not()
+-> anyhow::Result<()> {
+    let database = with_jobs(1).await?;
+    alive(&database, 1).await?;
+    let claimed = claim_one(&database).await?;
+    let error = "no bucket".to_owned();
+    let postponed = End::Postponed { error: error.clone(), delay_ms: 0 };
+    jobs::settle(&database.pool, &[settlement(&claimed, postponed)]).await?;
+    let waits = explain(&database, claimed.job).await?;
+    assert_eq!(waits.waiting.reasons, [Reason::Infrastructure { error }]);
+    assert!(waits.waiting.runs_at.is_some());
+
+    jobs::due(&database.pool).await?;
+    let claimed = claim_one(&database).await?;
+    jobs::settle(&database.pool, &[settlement(&claimed, End::Snoozed { delay_ms: LONG })]).await?;
+    assert_eq!(explain(&database, claimed.job).await?.waiting.reasons, [Reason::Scheduled]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_job_that_has_ended_waits_for_nothing_and_one_that_is_not_there_is_none() -> anyhow::Result<()> {
     let database = with_jobs(1).await?;
     let claimed = claim_one(&database).await?;

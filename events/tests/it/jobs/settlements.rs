@@ -94,6 +94,7 @@ async fn giving_a_job_back_or_putting_it_off_costs_no_attempt_and_an_error_does(
     for (end, state, attempt) in [
         (End::Released, "available", 0),
         (End::Snoozed { delay_ms: 0 }, "scheduled", 0),
+        (End::Postponed { error: "no bucket\0".to_owned(), delay_ms: 0 }, "scheduled", 0),
         (End::Retryable { error: "no answer\0".to_owned(), delay_ms: 0 }, "retryable", 1),
         (End::Released, "available", 1),
         (End::Discarded { error: "not an image".to_owned() }, "discarded", 2),
@@ -107,6 +108,7 @@ async fn giving_a_job_back_or_putting_it_off_costs_no_attempt_and_an_error_does(
     }
     let job = all(&database).await?.remove(0);
     assert_eq!(job.error.as_deref(), Some("not an image"));
+    assert_eq!(job.failures.as_array().map(Vec::len), Some(2), "an outage is no failure: {}", job.failures);
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct ExplainedJob {
 pub(crate) struct ReasonAnswer {
     /// In a sentence.
     words: String,
-    /// `running`, `lease_ended`, `paused`, `no_worker`, `backoff`, `scheduled`, `no_relay`, `queued` or `rate_limited`,
+    /// `running`, `lease_ended`, `paused`, `no_worker`, `backoff`, `infrastructure`, `scheduled`, `no_relay`, `queued` or `rate_limited`,
     /// and what there is to say of it.
     #[serde(flatten)]
     #[schema(value_type = Object)]
