@@ -14,12 +14,15 @@ pub use migrations::{MIGRATIONS, migrate, migrated, migrated_within};
 
 use crate::blobs::Blobs;
 use crate::bus::{self, Bus, BusError};
+use crate::infrastructure;
 use crate::log::Log;
 use crate::settings::{BusSettings, DatabaseSettings, StoreSettings};
 use crate::signal::Signals;
 
 /// How long a daemon that starts before its database waits for it.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -95,9 +98,27 @@ pub async fn database(settings: &DatabaseSettings) -> Result<PgPool, ConnectErro
         .max_connections(settings.connections)
         .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
         .connect_lazy_with(options(settings)?);
-    let reached = async || pool.acquire().await.map(drop).map_err(backoff::Error::transient);
+    let reached = || async { pool.acquire().await.map(drop).map_err(backoff::Error::transient) };
     patiently(PATIENCE, reached).await.map_err(ConnectError::Unreachable)?;
     Ok(pool)
+}
+
+/// Does what a daemon needs before its loops run (those wait by themselves), again and again for as long as the
+/// infrastructure is to blame for its failing. Can be dropped wherever the attempt can.
+pub async fn insist<T, F>(attempt: impl Fn() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let mut pause = pauses(None);
+    loop {
+        match attempt().await {
+            Err(error) if infrastructure::is_to_blame(error.as_ref()) => {
+                tracing::warn!(error = format!("{error:#}"), "could not start yet; trying again");
+                tokio::time::sleep(pause.next_backoff().unwrap_or(LONGEST_PAUSE)).await;
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// How the database is reached.
@@ -116,16 +137,21 @@ pub fn options(settings: &DatabaseSettings) -> Result<PgConnectOptions, ConnectE
     Ok(if here && !said { options.ssl_mode(PgSslMode::Disable) } else { options })
 }
 
-/// Tries until it works, fails for good, or has been tried for so long.
-async fn patiently<T, E: std::error::Error + 'static>(
-    patience: Duration,
-    attempt: impl AsyncFn() -> Result<T, backoff::Error<E>>,
-) -> Result<T, E> {
-    let mut pause = backoff::ExponentialBackoffBuilder::new()
+fn pauses(patience: Option<Duration>) -> backoff::ExponentialBackoff {
+    backoff::ExponentialBackoffBuilder::new()
         .with_initial_interval(Duration::from_millis(100))
-        .with_max_interval(Duration::from_secs(2))
-        .with_max_elapsed_time(Some(patience))
-        .build();
+        .with_max_interval(LONGEST_PAUSE)
+        .with_max_elapsed_time(patience)
+        .build()
+}
+
+/// Tries until it works, fails for good, or has been tried for so long.
+async fn patiently<T, E, F>(patience: Duration, attempt: impl Fn() -> F) -> Result<T, E>
+where
+    E: std::error::Error + 'static,
+    F: Future<Output = Result<T, backoff::Error<E>>>,
+{
+    let mut pause = pauses(Some(patience));
     loop {
         match attempt().await {
             Ok(value) => return Ok(value),

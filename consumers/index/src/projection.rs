@@ -1,7 +1,7 @@
 //! The read model as a projection: batches of the log, applied to the schema `read`.
 
 use anyhow::{Context, bail};
-use atelier_events::{Consumer, Log, Position, Recorded};
+use atelier_events::{Consumer, Log, Position, Recorded, connect};
 use atelier_runtime::Projection;
 use tokio::sync::watch;
 
@@ -21,8 +21,13 @@ pub struct ReadModel {
 }
 
 impl ReadModel {
-    /// Opens the read model, creating it if it is not there and replaying it when it has an older shape.
+    /// Opens the read model, creating it if it is not there and replaying it when it has an older shape. A database that
+    /// goes away meanwhile is waited for; a replay then goes on where it was.
     pub async fn open(log: &Log) -> anyhow::Result<Self> {
+        connect::insist(|| Self::open_once(log)).await
+    }
+
+    async fn open_once(log: &Log) -> anyhow::Result<Self> {
         loop {
             let Live { version, passed_over } = schema::open_live(log.pool()).await?;
             if version == MODEL_VERSION && passed_over.is_empty() {
@@ -42,7 +47,10 @@ impl ReadModel {
             match replay::replay(log, |_| {}).await {
                 Ok(replayed) => tracing::info!(position = replayed.position.0, "replayed"),
                 Err(ReplayError::Running) => tokio::time::sleep(REPLAY_POLL).await,
-                Err(error) => return Err(anyhow::Error::new(error).context("replaying the read model")),
+                Err(ReplayError::Failed(error)) => return Err(error.context("replaying the read model")),
+                Err(error @ (ReplayError::NoBackup | ReplayError::NoLive)) => {
+                    return Err(anyhow::Error::new(error).context("replaying the read model"));
+                }
             }
         }
         Ok(Self { log: log.clone(), applier: Applier::new(log.clone()), moved: watch::Sender::default() })

@@ -121,7 +121,11 @@ async fn spawn(
     consumers.run_job(Renditions::new(log(), blobs.clone(), installation.thumbnails.thumbnails));
     consumers.run_job(atelier_exports::Exports::new(log(), blobs.clone()));
     consumers.run_projection(Publication::new(log(), blobs, installation.site)?);
-    atelier_index::run(&mut consumers, installation.index.index).await?;
+    // Before it runs, it may replay for minutes, or wait for a database that has gone away.
+    tokio::select! {
+        added = atelier_index::run(&mut consumers, installation.index.index) => added?,
+        () = shutdown.cancelled() => return Ok(tasks),
+    }
     tasks.spawn(consumers.finish());
     Ok(tasks)
 }

@@ -10,6 +10,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgPool};
 
 use super::{ConnectError, PATIENCE, patiently};
+use crate::infrastructure;
 
 /// The schema of the log and the jobs, as far as this program knows it.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
@@ -18,8 +19,22 @@ const UNDEFINED_TABLE: &str = "42P01";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// Brings the schema up to date. Safe when several start at once: they take turns. Who may not do it waits, as
-/// [`migrated`] does, until its owner has.
+/// [`migrated`] does, until its owner has. A database that goes away meanwhile is waited for as long as one that was not
+/// there yet: each migration is done whole or not at all.
 pub async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
+    let migrating = || async {
+        migrate_once(pool).await.map_err(|error| {
+            if infrastructure::is_to_blame(&error) {
+                backoff::Error::transient(error)
+            } else {
+                backoff::Error::permanent(error)
+            }
+        })
+    };
+    patiently(PATIENCE, migrating).await
+}
+
+async fn migrate_once(pool: &PgPool) -> Result<(), ConnectError> {
     match check(pool).await {
         Err(ConnectError::SchemaTooOld { .. }) => {}
         checked => return checked,
@@ -48,7 +63,7 @@ pub async fn migrated(pool: &PgPool) -> Result<(), ConnectError> {
 
 /// The same with a patience of its own. What no waiting can change is refused at once.
 pub async fn migrated_within(patience: Duration, pool: &PgPool) -> Result<(), ConnectError> {
-    let checked = async || {
+    let checked = || async {
         check(pool).await.map_err(|error| match error {
             ConnectError::SchemaTooOld { .. } | ConnectError::Unreachable(_) => backoff::Error::transient(error),
             _ => backoff::Error::permanent(error),
