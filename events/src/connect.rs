@@ -23,6 +23,9 @@ use crate::signal::Signals;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// What a daemon needs of its pool: one connection listens for hints, and of two transactions that each read outside
+/// themselves (the read model's batch and the gallery's list do) one must always be able to go on.
+pub const CONNECTIONS_MIN: u32 = 4;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,12 @@ pub enum ConnectError {
     /// The address is not one.
     #[error("database.url is not a Postgres address (expected postgres://user:password@host:port/database)")]
     Address(#[source] sqlx::Error),
+    /// So few connections would wait for each other.
+    #[error(
+        "database.connections is {0}, and a daemon needs {CONNECTIONS_MIN} at the least: raise it (the default is 10), and \
+         max_connections of Postgres if that is what is short"
+    )]
+    TooFewConnections(u32),
     /// It does not answer.
     #[error("the database does not answer")]
     Unreachable(#[source] sqlx::Error),
@@ -94,6 +103,9 @@ impl Connections {
 
 /// Connects, waiting a minute for a database that is just starting.
 pub async fn database(settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
+    if settings.connections < CONNECTIONS_MIN {
+        return Err(ConnectError::TooFewConnections(settings.connections));
+    }
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))

@@ -107,7 +107,7 @@ pub struct DatabaseSettings {
     /// Postgres 15 or newer: `postgres://user:password@host:port/database`. On this machine without TLS, elsewhere with it
     /// where the server offers it, unless the address says `?sslmode=…`.
     pub url: String,
-    /// Connections that one daemon opens at the most, beside the one on which it appends to the log.
+    /// Connections that one daemon opens at the most, beside the one on which it appends to the log; at least 4.
     pub connections: u32,
     /// How long a statement waits for a free connection before it fails, in milliseconds.
     pub acquire_timeout_ms: u64,

@@ -1,6 +1,7 @@
 //! How the database is reached.
 
-use atelier_events::connect::options;
+use atelier_e2e::Database;
+use atelier_events::connect::{self, CONNECTIONS_MIN, options};
 use atelier_events::settings::DatabaseSettings;
 use sqlx::postgres::PgSslMode;
 
@@ -24,5 +25,20 @@ fn on_this_machine_there_is_no_tls_unless_the_address_says_so() -> anyhow::Resul
         let mode = options(&settings)?.get_ssl_mode();
         assert_eq!(matches!(mode, PgSslMode::Disable), disabled, "{url}: {mode:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn so_few_connections_that_they_would_wait_for_each_other_are_refused_with_the_setting_s_name()
+-> anyhow::Result<()> {
+    let database = Database::empty().await?;
+    for connections in 0..CONNECTIONS_MIN {
+        let settings = DatabaseSettings { connections, ..database.settings() };
+        let refused = connect::database(&settings).await.err().map(|error| error.to_string()).unwrap_or_default();
+        let expected = format!("database.connections is {connections}, and a daemon needs 4");
+        assert!(refused.starts_with(&expected), "{refused:?}");
+    }
+    let settings = DatabaseSettings { connections: CONNECTIONS_MIN, ..database.settings() };
+    connect::database(&settings).await?;
     Ok(())
 }

@@ -121,7 +121,7 @@ fn artworks(answer: &Value) -> anyhow::Result<Vec<ArtworkId>> {
 }
 
 /// Few enough that some always wait, and how long they do.
-const FEW: [(&str, &str); 2] = [("DATABASE__CONNECTIONS", "3"), ("DATABASE__ACQUIRE_TIMEOUT_MS", "500")];
+const FEW: [(&str, &str); 2] = [("DATABASE__CONNECTIONS", "4"), ("DATABASE__ACQUIRE_TIMEOUT_MS", "500")];
 
 /// Clients that ask at the same time.
 const CLIENTS: usize = 24;
