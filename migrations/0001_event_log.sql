@@ -58,6 +58,30 @@ create table idempotency_keys (
     constraint "a key is used once" primary key (key)
 );
 comment on table idempotency_keys is 'read before an append by key';
+create index idempotency_keys_by_age on idempotency_keys (created_at);
+comment on index idempotency_keys_by_age is 'forget_idempotency_keys takes the oldest';
+
+-- Forgets keys that are older, a page at a time, and answers how many. The one way to lose one, and only of those that no
+-- client can still be sending again: forgetting a young one would let a command happen twice.
+create function forget_idempotency_keys(keep_s bigint, page bigint) returns bigint language plpgsql as $$
+declare
+    gone bigint;
+begin
+    if keep_s < 3600 then
+        raise exception 'idempotency keys are kept for an hour at the least, not % s', keep_s
+            using errcode = 'invalid_parameter_value';
+    end if;
+    delete from idempotency_keys
+    where key = any (array(
+        select key from idempotency_keys
+        where created_at < now() - keep_s * interval '1 second'
+        order by created_at
+        limit page
+    ));
+    get diagnostics gone = row_count;
+    return gone;
+end
+$$;
 
 create function refuse_change() returns trigger language plpgsql as $$
 begin

@@ -39,9 +39,11 @@ $$;
 do $$
 begin
     execute format('alter function append_events security definer set search_path = %I, pg_temp', current_schema());
+    execute format('alter function forget_idempotency_keys security definer set search_path = %I, pg_temp', current_schema());
 end
 $$;
 revoke execute on function append_events from public;
+revoke execute on function forget_idempotency_keys from public;
 -- So is it since Postgres 15; a database that is older than its server may still let everybody make tables here.
 revoke create on schema public from public;
 
@@ -57,6 +59,7 @@ comment on table privileges is 'what each daemon may do; a migration that makes 
 insert into privileges (object, privileges, roles) values
     ('table _sqlx_migrations', 'select', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index,atelier_site}'),
     ('function append_events', 'execute', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_site}'),
+    ('function forget_idempotency_keys', 'execute', '{atelier_producer}'),
     ('table events', 'select', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index,atelier_site}'),
     ('table log_head', 'select', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index,atelier_site}'),
     ('table log_links', 'select', '{atelier_producer}'),

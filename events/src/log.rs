@@ -95,6 +95,16 @@ impl Log {
         row.map(|(seen, answer, position)| append::duplicate(key, fingerprint, &seen, answer, position)).transpose()
     }
 
+    /// Forgets the oldest keys of commands that are older than this, at most so many, and answers how many. Refused for less
+    /// than an hour: a client may still be sending such a command again.
+    pub async fn forget_keys(&self, keep_s: i64, limit: i64) -> sqlx::Result<i64> {
+        sqlx::query_scalar(include_str!("../sql/forget_idempotency_keys.sql"))
+            .bind(keep_s)
+            .bind(limit)
+            .fetch_one(&self.pool)
+            .await
+    }
+
     /// Events after a position in log order, at most `limit` ([`READ_LIMIT`] at the most).
     pub async fn read(&self, after: Position, limit: i64) -> sqlx::Result<Vec<Recorded>> {
         sqlx::query_as(include_str!("../sql/read_events.sql"))

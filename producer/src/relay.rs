@@ -6,7 +6,8 @@
 //!             lease free                    lease renewed every third of its time
 //!  waiting ───────────────▶ leading ──┬──▶ publish: read after checkpoint, enlist, publish, advance (fenced)
 //!     ▲                        │      ├──▶ schedule: due and rescued jobs to their consumers
-//!     │                        │      └──▶ prune: jobs that ended long ago are forgotten
+//!     │                        │      ├──▶ poison: what no consumer could take is kept for who looks
+//!     │                        │      └──▶ prune: jobs that ended, and keys that came, long ago are forgotten
 //!     └────── lease lost ──────┘
 //! ```
 //!
@@ -21,6 +22,7 @@ mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use atelier_events::Log;
 use atelier_events::bus::{Bus, PUBLISH_LIMIT};
 use atelier_events::lead::{self, Term};
@@ -32,6 +34,9 @@ use crate::settings::RelaySettings;
 
 /// The leadership's name.
 const NAME: &str = "relay";
+
+/// The shortest time that keys can be remembered for, in seconds: an hour.
+const KEEP_KEYS_MIN_S: u32 = 3_600;
 
 /// The lease is renewed so many times in its length: two renewals may fail before it is lost.
 const RENEWALS: u32 = 3;
@@ -46,6 +51,8 @@ struct Relay {
     batch: usize,
     /// How long ended jobs are kept, in seconds; none for ever.
     keep_jobs_s: Option<u32>,
+    /// How long the keys of commands are remembered, in seconds; none for ever.
+    keep_keys_s: Option<u32>,
     /// Unique to this run: a process that starts again is another holder.
     holder: String,
 }
@@ -57,6 +64,12 @@ pub async fn run(
     settings: RelaySettings,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    ensure!(
+        !(1..KEEP_KEYS_MIN_S).contains(&settings.keep_idempotency_keys_s),
+        "relay.keep_idempotency_keys_s is {}: make it {KEEP_KEYS_MIN_S} at the least, since a client may be sending its \
+         command again for that long, or 0 to remember keys for ever",
+        settings.keep_idempotency_keys_s
+    );
     let relay = Relay {
         log,
         bus,
@@ -64,6 +77,7 @@ pub async fn run(
         poll: Duration::from_millis(settings.poll_interval_ms.max(1)),
         batch: settings.batch.clamp(1, PUBLISH_LIMIT),
         keep_jobs_s: (settings.keep_jobs_s > 0).then_some(settings.keep_jobs_s),
+        keep_keys_s: (settings.keep_idempotency_keys_s > 0).then_some(settings.keep_idempotency_keys_s),
         holder: Uuid::now_v7().to_string(),
     };
     metrics::gauge!("atelier_relay_leads").set(0.0);

@@ -87,11 +87,20 @@ pub struct RelaySettings {
     /// How long completed and cancelled jobs are kept, in seconds; 0 keeps them for ever. Dead letters stay until somebody
     /// requeues or purges them.
     pub keep_jobs_s: u32,
+    /// How long a command's `Idempotency-Key` is remembered, in seconds, an hour at the least: the same key is a new command
+    /// after that. 0 remembers it for ever.
+    pub keep_idempotency_keys_s: u32,
 }
 
 impl Default for RelaySettings {
     fn default() -> Self {
-        Self { lease_ttl_ms: 3_000, batch: 500, poll_interval_ms: 500, keep_jobs_s: 604_800 }
+        Self {
+            lease_ttl_ms: 3_000,
+            batch: 500,
+            poll_interval_ms: 500,
+            keep_jobs_s: 604_800,
+            keep_idempotency_keys_s: 2_592_000,
+        }
     }
 }
 

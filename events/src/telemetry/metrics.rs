@@ -123,6 +123,7 @@ pub const METRICS: &[Metric] = &[
     counts("atelier_settle_batch_jobs", &[], "Jobs settled in one transaction"),
     counter("atelier_jobs_stale_total", &[], "Late results that were void: their jobs were cancelled or taken over"),
     counter("atelier_jobs_pruned_total", &[], "Ended jobs that were forgotten because of their age"),
+    counter("atelier_idempotency_keys_pruned_total", &[], "Idempotency keys that were forgotten because of their age"),
     counter("atelier_projection_events_total", &["consumer"], "Events applied by a projection"),
     gauge(
         "atelier_projection_checkpoint",

@@ -51,6 +51,7 @@ const HISTORY: &[&str] = &[
 /// What one daemon does and the others have no business with: the statement, and whose it is.
 const OWN: &[(&str, &[&str])] = &[
     ("select count(*) from idempotency_keys", &["atelier_producer"]),
+    ("select forget_idempotency_keys(3600, 1)", &["atelier_producer"]),
     ("select count(*) from log_links", &["atelier_producer"]),
     ("insert into leaders (name, holder, term, lease_until) values ('x', 'x', 1, now())", &["atelier_producer"]),
     ("update leaders set holder = 'me'", &["atelier_producer"]),

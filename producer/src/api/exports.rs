@@ -68,7 +68,7 @@ pub(crate) struct CreatedExport {
 /// Asks for a ZIP of artworks.
 #[utoipa::path(
     post, path = "/v1/exports", tag = "exports", request_body = NewExport,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless, for 30 days or what `relay.keep_idempotency_keys_s` says")),
     responses(
         (status = 202, description = "It is on its way: follow `url`", body = CreatedExport),
         (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),

@@ -139,7 +139,7 @@ pub(crate) struct CreatedArtwork {
 /// Creates an artwork from an upload.
 #[utoipa::path(
     post, path = "/v1/artworks", tag = "artworks", request_body = NewArtwork,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless, for 30 days or what `relay.keep_idempotency_keys_s` says")),
     responses(
         (status = 202, description = "It is on its way: follow `url`", body = CreatedArtwork),
         (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),

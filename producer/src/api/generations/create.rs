@@ -48,7 +48,7 @@ pub(crate) struct Placeholder {
 /// Asks for variants to be generated.
 #[utoipa::path(
     post, path = "/v1/generations", tag = "generations", request_body = NewGeneration,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending the same request again harmless, for 30 days or what `relay.keep_idempotency_keys_s` says")),
     responses(
         (status = 202, description = "They are on their way: follow `url`", body = CreatedGeneration),
         (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),

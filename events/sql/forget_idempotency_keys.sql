@@ -1,0 +1,1 @@
+select forget_idempotency_keys($1, $2)
