@@ -16,14 +16,16 @@ use crate::rows::{ArtworkRow, ExportRow, FoldedExport, LineageRow, RenditionRow,
 use crate::schema::MODEL_VERSION;
 use crate::vocabulary::{self, Unknown};
 
-/// Artworks kept folded between batches, so that the next event of one need not read its stream again. At a few
-/// kilobytes each.
-const KEPT_LIMIT: usize = 10_000;
+/// Artworks kept folded between batches, unless the settings say another number, so that the next event of one need not
+/// read its stream again. At about ten kilobytes each.
+pub(crate) const KEPT_LIMIT: usize = 1_000;
 
 /// Applies batches to the schema that the caller's transaction has entered.
 pub(crate) struct Applier {
     log: Log,
+    /// Between batches those with the newest events; within one all that it needs.
     kept: HashMap<Stream, FoldedArtwork>,
+    kept_limit: usize,
     /// What `kept` is folded up to, once the transaction that applied it is known to be committed.
     kept_at: Option<Position>,
 }
@@ -41,8 +43,8 @@ struct Changes {
 }
 
 impl Applier {
-    pub(crate) fn new(log: Log) -> Self {
-        Self { log, kept: HashMap::new(), kept_at: None }
+    pub(crate) fn new(log: Log, kept_limit: usize) -> Self {
+        Self { log, kept: HashMap::new(), kept_limit, kept_at: None }
     }
 
     /// Applies what the schema has not seen yet of a batch in log order, and answers how far the schema is then. To be
@@ -75,10 +77,17 @@ impl Applier {
 
     /// What was applied up to here has been committed.
     pub(crate) fn committed(&mut self, position: Position) {
-        if self.kept.len() > KEPT_LIMIT {
-            self.kept.clear();
-        }
+        self.forget();
         self.kept_at = Some(position);
+    }
+
+    /// Lets those go to which nothing has happened for longest.
+    fn forget(&mut self) {
+        let Some(surplus) = self.kept.len().checked_sub(self.kept_limit).filter(|surplus| *surplus > 0) else { return };
+        let mut last: Vec<Position> = self.kept.values().map(|folded| folded.updated_position).collect();
+        let (_, newest_to_go, _) = last.select_nth_unstable(surplus - 1);
+        let newest_to_go = *newest_to_go;
+        self.kept.retain(|_, folded| folded.updated_position > newest_to_go);
     }
 
     /// Folds the artworks of the batch up to the checkpoint, as far as they are not kept.

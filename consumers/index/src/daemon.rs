@@ -10,7 +10,7 @@ use crate::sidecars::Sidecars;
 /// Opens the read model and adds all that this crate does to a daemon.
 pub async fn run(daemon: &mut Daemon, settings: IndexSettings) -> anyhow::Result<()> {
     let (log, blobs) = (daemon.connections.log.clone(), daemon.connections.blobs.clone());
-    let read_model = ReadModel::open(&log).await?;
+    let read_model = ReadModel::open(&log).await?.keeping(settings.kept_artworks);
     let moved = read_model.moved();
     daemon.run_job(Sidecars::new(log.clone(), blobs.clone()));
     daemon.run(|shutdown| gallery::keep(log, blobs, settings, moved, shutdown));

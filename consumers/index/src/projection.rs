@@ -5,7 +5,7 @@ use atelier_events::{Consumer, Log, Position, Recorded, connect};
 use atelier_runtime::Projection;
 use tokio::sync::watch;
 
-use crate::applier::Applier;
+use crate::applier::{Applier, KEPT_LIMIT};
 use crate::replay::{self, ReplayError};
 use crate::schema::{self, Live, MODEL_VERSION, Schema};
 
@@ -53,7 +53,13 @@ impl ReadModel {
                 }
             }
         }
-        Ok(Self { log: log.clone(), applier: Applier::new(log.clone()), moved: watch::Sender::default() })
+        Ok(Self { log: log.clone(), applier: Applier::new(log.clone(), KEPT_LIMIT), moved: watch::Sender::default() })
+    }
+
+    /// With so many artworks kept in memory, and not as many as are kept when nothing is said.
+    #[must_use]
+    pub fn keeping(self, artworks: usize) -> Self {
+        Self { applier: Applier::new(self.log.clone(), artworks), ..self }
     }
 
     /// Changes when the read model has moved and the log has been read to its end.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::applier::KEPT_LIMIT;
+
 /// The section that concerns this daemon alone.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -20,10 +22,13 @@ pub struct IndexSettings {
     /// `gallery-metadata.json` is written at most this often, in milliseconds: what happens in between goes into one
     /// write.
     pub gallery_interval_ms: u64,
+    /// Artworks that are kept in memory, those with the newest events, at about 10 KiB each. What happens to another reads
+    /// its stream again.
+    pub kept_artworks: usize,
 }
 
 impl Default for IndexSettings {
     fn default() -> Self {
-        Self { media_url: String::new(), gallery_interval_ms: 2_000 }
+        Self { media_url: String::new(), gallery_interval_ms: 2_000, kept_artworks: KEPT_LIMIT }
     }
 }

@@ -1,5 +1,7 @@
 //! What there is to show: the published artworks, newest first, and what the site says about itself.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -116,21 +118,22 @@ pub struct Image {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Artwork>", into = "Vec<Artwork>")]
 pub struct Gallery {
-    artworks: Vec<Artwork>,
+    artworks: Vec<Arc<Artwork>>,
 }
 
 impl Gallery {
     /// Takes the artworks in any order. Those of the same moment are ordered by id, so that the result does not depend
     /// on the order in which they came.
     #[must_use]
-    pub fn new(mut artworks: Vec<Artwork>) -> Self {
+    pub fn new(artworks: impl IntoIterator<Item = impl Into<Arc<Artwork>>>) -> Self {
+        let mut artworks: Vec<Arc<Artwork>> = artworks.into_iter().map(Into::into).collect();
         artworks.sort_by_key(|artwork| std::cmp::Reverse((artwork.created_at, artwork.id)));
         Self { artworks }
     }
 
     /// Newest first.
     #[must_use]
-    pub fn artworks(&self) -> &[Artwork] {
+    pub fn artworks(&self) -> &[Arc<Artwork>] {
         &self.artworks
     }
 }
@@ -143,7 +146,7 @@ impl From<Vec<Artwork>> for Gallery {
 
 impl From<Gallery> for Vec<Artwork> {
     fn from(gallery: Gallery) -> Self {
-        gallery.artworks
+        gallery.artworks.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 }
 

@@ -12,3 +12,4 @@ pub mod tags;
 pub mod templates;
 pub mod untrusted;
 pub mod video;
+mod works;

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, PAGE_SIZE};
 use crate::assets::{Asset, hex};
-use crate::gallery::{Artwork, Gallery, Image, SiteMeta};
+use crate::gallery::{Gallery, Image, SiteMeta};
 use crate::tags::{Tag, tags};
 use crate::templates::{SOURCES, Templates};
 use crate::untrusted::{is_safe_path, web_link};
@@ -106,7 +106,7 @@ impl Site {
             script: Asset::script(),
         };
         let mut seen: BTreeMap<&str, &Image> = BTreeMap::new();
-        for image in site.gallery.artworks().iter().flat_map(Artwork::images) {
+        for image in site.gallery.artworks().iter().flat_map(|artwork| artwork.images()) {
             if !is_safe_path(&media_path(&image.key)) {
                 return Err(RenderError::Key(image.key.clone()));
             }
@@ -188,7 +188,7 @@ impl Site {
     /// Every image the pages show, by its path in the site.
     #[must_use]
     pub fn images(&self) -> BTreeMap<String, &Image> {
-        let images = self.gallery.artworks().iter().flat_map(Artwork::images);
+        let images = self.gallery.artworks().iter().flat_map(|artwork| artwork.images());
         images.map(|image| (media_path(&image.key), image)).collect()
     }
 

@@ -1,10 +1,9 @@
 //! The projection: the log becomes a gallery, and a gallery that has changed becomes a release.
 //!
-//! What is published follows from the log alone. The state is folded in memory from the first event at every start, so
+//! What is published follows from the log alone. It is folded from the first event at every start (see `works.rs`), so
 //! there is no table to keep; the log also says which release is live (`site.deployed`), so a deploy that was done and
 //! not told is told, and none is done twice.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,15 +11,16 @@ use anyhow::Context as _;
 use atelier_events::log::{Append, AppendError, READ_LIMIT, Write};
 use atelier_events::site::Deployed;
 use atelier_events::{
-    ArtworkId, Blobs, Consumer, Event, ExpectedVersion, Log, NewEvent, Position, Recorded, Rendition, RenditionKind,
-    Site as SiteState, SiteEvent, Stream, Unreadable, Version,
+    Blobs, Consumer, Event, ExpectedVersion, Log, NewEvent, Position, Recorded, Site as SiteState, SiteEvent, Stream,
+    Unreadable, Version,
 };
 use atelier_runtime::Projection;
 
-use crate::gallery::{Artwork, Gallery, Image, SiteMeta, Variant};
+use crate::gallery::{Image, SiteMeta};
 use crate::pages::Site;
 use crate::release::{self, Folder};
 use crate::settings::SiteSettings;
+use crate::works::Works;
 
 /// Who the log says did it.
 const ACTOR: &str = "atelier-site";
@@ -37,7 +37,7 @@ pub struct Publication {
     burst_max: Duration,
     /// The log has been folded up to here.
     folded: Position,
-    artworks: BTreeMap<ArtworkId, atelier_events::Artwork>,
+    works: Works,
     site: SiteState,
     site_version: Version,
     /// The last event that changed what is to be seen.
@@ -52,6 +52,7 @@ impl Publication {
     /// A gallery of this log, deployed to the folder of the settings.
     pub fn new(log: Log, blobs: Blobs, settings: SiteSettings) -> anyhow::Result<Self> {
         Ok(Self {
+            works: Works::new(log.clone(), settings.kept_artworks),
             log,
             blobs,
             folder: Folder::new(&settings.dir)?,
@@ -65,7 +66,6 @@ impl Publication {
                 language: settings.language,
             },
             folded: Position(0),
-            artworks: BTreeMap::new(),
             site: SiteState::default(),
             site_version: Version(0),
             changed: Position(0),
@@ -82,10 +82,7 @@ impl Publication {
         match recorded.event() {
             Ok(Event::Artwork(_) | Event::Variant(_)) => {
                 let id = recorded.stream.artwork_id().context("an artwork's event lies on another stream")?;
-                let state = atelier_events::Artwork::fold(self.artworks.remove(&id), recorded)?;
-                if let Some(artwork) = state {
-                    self.artworks.insert(id, artwork);
-                }
+                self.works.fold(id, recorded)?;
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
                     self.changed = recorded.position;
                     self.burst_began.get_or_insert_with(Instant::now);
@@ -112,7 +109,7 @@ impl Publication {
 
     async fn deploy(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
-        let gallery = Gallery::new(self.artworks.values().filter_map(shown).collect());
+        let gallery = self.works.gallery();
         let artworks = gallery.artworks().len() as u64;
         let site = Arc::new(Site::new(self.meta.clone(), gallery)?);
         let position = u64::try_from(self.changed.0).context("a position is never negative")?;
@@ -168,7 +165,10 @@ impl Projection for Publication {
     }
 
     async fn apply(&mut self, events: &[Recorded]) -> anyhow::Result<()> {
-        events.iter().try_for_each(|event| self.fold(event))
+        self.works.recall(events, self.folded).await?;
+        let applied = events.iter().try_for_each(|event| self.fold(event));
+        self.works.forget();
+        applied
     }
 
     async fn caught_up(&mut self) -> anyhow::Result<()> {
@@ -187,60 +187,5 @@ impl Projection for Publication {
         }
         self.burst_began = None;
         Ok(())
-    }
-}
-
-/// An artwork as the site shows it; none while it has no complete variant.
-fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
-    let cover = artwork.cover()?;
-    let rendered = cover.rendered.as_ref()?;
-    let image = |kind| cover.rendition(kind).map(image_of);
-    let details = artwork.details.clone();
-    let others = artwork.variants.iter().filter(|variant| variant.id != cover.id);
-    Some(Artwork {
-        id: artwork.id.0,
-        title: details.title,
-        description: details.description,
-        artist: details.artist,
-        tags: details.tags,
-        category: details.category,
-        materials: details.materials,
-        dimensions: details.dimensions,
-        featured: details.featured,
-        source_url: details.source_url,
-        video_url: details.video_url,
-        created_at: artwork.created_at,
-        prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
-        provider: cover.recipe.as_ref().map(|recipe| recipe.provider.clone()),
-        seed: cover.recipe.as_ref().map(|recipe| recipe.seed),
-        width: rendered.width,
-        height: rendered.height,
-        display: image(RenditionKind::Display)?,
-        thumb: image(RenditionKind::Thumb)?,
-        icon: image(RenditionKind::Icon)?,
-        preview: image(RenditionKind::Preview)?,
-        palette: rendered.palette.clone(),
-        placeholder: Some(rendered.placeholder.clone()),
-        variants: others.filter_map(other_version).collect(),
-    })
-}
-
-fn other_version(variant: &atelier_events::Variant) -> Option<Variant> {
-    Some(Variant {
-        id: variant.id.0,
-        display: variant.rendition(RenditionKind::Display).map(image_of)?,
-        thumb: variant.rendition(RenditionKind::Thumb).map(image_of)?,
-        prompt: variant.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
-    })
-}
-
-fn image_of(rendition: &Rendition) -> Image {
-    Image {
-        key: rendition.blob.key.clone(),
-        width: rendition.width,
-        height: rendition.height,
-        media_type: rendition.blob.media_type.clone(),
-        length: rendition.blob.length,
-        sha256: rendition.blob.sha256.clone(),
     }
 }

@@ -32,6 +32,9 @@ pub struct SiteSettings {
     pub quiet_ms: u64,
     /// How long a burst may go on before what has come so far is deployed all the same, in milliseconds.
     pub burst_max_ms: u64,
+    /// Artworks whose whole state is kept in memory, those with the newest events, at about 10 KiB each; of the others what
+    /// their pages show, and their streams are read again when something happens to them.
+    pub kept_artworks: usize,
 }
 
 impl Default for SiteSettings {
@@ -45,6 +48,7 @@ impl Default for SiteSettings {
             language: "en".to_owned(),
             quiet_ms: 300,
             burst_max_ms: 5_000,
+            kept_artworks: 1_000,
         }
     }
 }

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::load;
 use super::shadow::Shadow;
 use super::{Begun, Options, Progress, ReplayError, Step};
-use crate::applier::Applier;
+use crate::applier::{Applier, KEPT_LIMIT};
 use crate::schema::{self, MODEL_VERSION, REPLAY_LOCK, SWAP_LOCK, Schema};
 use crate::vocabulary;
 
@@ -36,7 +36,7 @@ impl Build {
         }
         sqlx::query(include_str!("../../sql/notice_leavers.sql")).execute(&mut connection).await?;
         schema::own_all(&mut connection).await?;
-        let applier = Applier::new(log.clone());
+        let applier = Applier::new(log.clone(), KEPT_LIMIT);
         if options.from_backup {
             let position = find_backup(&mut connection).await?;
             let (log, begun) = (log.clone(), Begun::Backup(position));

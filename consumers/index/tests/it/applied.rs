@@ -2,12 +2,13 @@
 
 use atelier_events::export::Selection;
 use atelier_events::{Artwork, Details, Event, ExportId, Lineage, Position, Relation, Status, Stream, VariantId};
-use sqlx::Row;
+use atelier_index::{ReadModel, compare};
 use sqlx::types::Uuid;
+use sqlx::{Connection as _, PgConnection, Row};
 
 use crate::story::{
-    Story, by_chance, created, deployed, export_completed, export_failed, export_requested, failed, generated, recipe,
-    rendered, requested, started, titled, uploaded,
+    Story, by_chance, catch_up, created, deployed, export_completed, export_failed, export_requested, failed,
+    generated, recipe, rendered, requested, started, titled, uploaded,
 };
 
 /// State of the variant and status of its artwork, the variant's failure and cost, whether it was started and finished.
@@ -199,5 +200,48 @@ async fn status_and_cover_are_what_the_fold_says_whatever_happens() -> anyhow::R
     }
     // The story is long enough to prove something.
     assert!([Status::Active, Status::Failed, Status::Pending].iter().all(|status| seen.contains(status.as_str())));
+    Ok(())
+}
+
+#[tokio::test]
+async fn however_few_artworks_are_kept_in_memory_the_rows_are_the_same() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    by_chance(&story, 17, 400).await?;
+    for kept in [0, 1, 7] {
+        let mut read_model = ReadModel::open(&story.log).await?.keeping(kept);
+        // Batches that end in the middle of what happens to an artwork, and batches of more artworks than are kept.
+        catch_up(&mut read_model, &story.log, 5).await?;
+        assert_eq!(compare(&story.log, |_| {}).await?.differing, [].into(), "{kept} kept");
+        by_chance(&story, 18, 100).await?;
+        catch_up(&mut read_model, &story.log, 50).await?;
+        assert_eq!(compare(&story.log, |_| {}).await?.differing, [].into(), "{kept} kept");
+    }
+    Ok(())
+}
+
+/// As a database that goes away while a daemon starts.
+#[tokio::test]
+async fn a_read_model_that_loses_its_database_while_it_is_opened_waits_for_it() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    by_chance(&story, 19, 50).await?;
+    let swap_lock = 0x6174_656c_0001_i64;
+    let mut gate = PgConnection::connect(&story.database.url).await?;
+    sqlx::query("select pg_advisory_lock($1)").bind(swap_lock).execute(&mut gate).await?;
+    let log = story.log.clone();
+    let opening = tokio::spawn(async move { ReadModel::open(&log).await });
+    for _ in 0..3 {
+        atelier_e2e::until("its start is cut off", || async {
+            let cut = "select pg_terminate_backend(pid) from pg_locks
+                       where locktype = 'advisory' and not granted and (classid::bigint << 32) | objid::bigint = $1
+                         and database = (select oid from pg_database where datname = current_database())";
+            Ok(!sqlx::query(cut).bind(swap_lock).fetch_all(story.pool()).await?.is_empty())
+        })
+        .await?;
+    }
+    assert!(!opening.is_finished());
+    gate.close().await?;
+    let mut read_model = opening.await??;
+    catch_up(&mut read_model, &story.log, 100).await?;
+    assert_eq!(compare(&story.log, |_| {}).await?.differing, [].into());
     Ok(())
 }

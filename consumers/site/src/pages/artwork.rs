@@ -72,7 +72,7 @@ impl Site {
         let artworks = self.gallery.artworks();
         let artwork = &artworks[index];
         let newer = index.checked_sub(1).map(|index| Neighbour::new(&artworks[index]));
-        let older = artworks.get(index + 1).map(Neighbour::new);
+        let older = artworks.get(index + 1).map(|artwork| Neighbour::new(artwork));
         let href = artwork_href(&artwork.id);
 
         let by = excerpt(&artwork.artist, 60);

@@ -81,7 +81,7 @@ impl Site {
 
     fn everything(&self) -> Listing<'_> {
         Listing {
-            artworks: self.gallery.artworks().iter().collect(),
+            artworks: self.gallery.artworks().iter().map(AsRef::as_ref).collect(),
             front: String::new(),
             heading: self.meta.title.clone(),
             intro: self.meta.description.clone(),
@@ -91,7 +91,7 @@ impl Site {
 
     fn tagged<'a>(&'a self, tag: &'a Tag) -> Listing<'a> {
         Listing {
-            artworks: tag.members.iter().map(|member| &self.gallery.artworks()[*member]).collect(),
+            artworks: tag.members.iter().map(|member| self.gallery.artworks()[*member].as_ref()).collect(),
             front: encode_path(&format!("tags/{}/", tag.slug)),
             heading: excerpt(&tag.name, 80),
             intro: String::new(),

@@ -4,6 +4,7 @@ mod deploys_are_atomic;
 mod documents;
 mod feeds_are_valid;
 mod hostile_text_stays_text;
+mod kept;
 mod links_resolve;
 mod pages_are_sealed;
 mod sample;

@@ -1,0 +1,149 @@
+//! The works of the log, as far as the site needs them: what is shown of each, and the state of those to which something
+//! may still happen.
+//!
+//! What is shown is needed whole for every release. The state behind it (all variants, recipes, originals, attempts) is
+//! several times as large and needed only when an event comes, so that of few is kept, and read again from the log for
+//! the others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use atelier_events::{ArtworkId, Log, Position, Recorded, Rendition, RenditionKind, Stream, Unreadable};
+
+use crate::gallery::{Artwork, Gallery, Image, Variant};
+
+/// Folded works. Those with the newest events are kept whole.
+pub(crate) struct Works {
+    log: Log,
+    shown: BTreeMap<ArtworkId, Arc<Artwork>>,
+    /// With the last event of each. Between batches at most `kept_limit` of them; within one all that it needs.
+    kept: HashMap<ArtworkId, (atelier_events::Artwork, Position)>,
+    kept_limit: usize,
+}
+
+impl Works {
+    pub(crate) fn new(log: Log, kept_limit: usize) -> Self {
+        Self { log, shown: BTreeMap::new(), kept: HashMap::new(), kept_limit }
+    }
+
+    /// What there is to show.
+    pub(crate) fn gallery(&self) -> Gallery {
+        Gallery::new(self.shown.values().cloned())
+    }
+
+    /// Makes ready for a batch: works of it that are not kept are folded up to where the log has been read.
+    pub(crate) async fn recall(&mut self, events: &[Recorded], folded: Position) -> anyhow::Result<()> {
+        let missing: BTreeSet<&Stream> = events
+            .iter()
+            .filter(|event| event.version.0 > 1)
+            .filter(|event| event.stream.artwork_id().is_some_and(|id| !self.kept.contains_key(&id)))
+            .map(|event| &event.stream)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<Stream> = missing.into_iter().cloned().collect();
+        for events in self.log.read_streams(&missing, folded).await?.into_values() {
+            let mut state = None;
+            for event in &events {
+                state = folded_by(state, event)?;
+            }
+            self.keep(state, events.last());
+        }
+        Ok(())
+    }
+
+    /// Folds an event of one of them, which [`Self::recall`] has been told of.
+    pub(crate) fn fold(&mut self, id: ArtworkId, recorded: &Recorded) -> Result<(), Unreadable> {
+        let before = self.kept.remove(&id).map(|(artwork, _)| artwork);
+        let state = folded_by(before, recorded)?;
+        match state.as_ref().and_then(shown) {
+            Some(artwork) => drop(self.shown.insert(id, Arc::new(artwork))),
+            None => drop(self.shown.remove(&id)),
+        }
+        self.keep(state, Some(recorded));
+        Ok(())
+    }
+
+    fn keep(&mut self, state: Option<atelier_events::Artwork>, last: Option<&Recorded>) {
+        if let (Some(artwork), Some(last)) = (state, last) {
+            self.kept.insert(artwork.id, (artwork, last.position));
+        }
+    }
+
+    /// The batch is done: lets those go to which nothing has happened for longest.
+    pub(crate) fn forget(&mut self) {
+        let Some(surplus) = self.kept.len().checked_sub(self.kept_limit).filter(|surplus| *surplus > 0) else { return };
+        let mut last: Vec<Position> = self.kept.values().map(|(_, last)| *last).collect();
+        let (_, newest_to_go, _) = last.select_nth_unstable(surplus - 1);
+        let newest_to_go = *newest_to_go;
+        self.kept.retain(|_, (_, last)| *last > newest_to_go);
+    }
+}
+
+/// The next state; an event of a newer version is for who knows it.
+fn folded_by(
+    state: Option<atelier_events::Artwork>,
+    recorded: &Recorded,
+) -> Result<Option<atelier_events::Artwork>, Unreadable> {
+    match recorded.event() {
+        Ok(event) => Ok(atelier_events::Artwork::apply(state, &event, recorded)),
+        Err(Unreadable::UnknownType(_)) => Ok(state),
+        Err(error) => Err(error),
+    }
+}
+
+/// An artwork as the site shows it; none while it has no complete variant.
+fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
+    let cover = artwork.cover()?;
+    let rendered = cover.rendered.as_ref()?;
+    let image = |kind| cover.rendition(kind).map(image_of);
+    let details = artwork.details.clone();
+    let others = artwork.variants.iter().filter(|variant| variant.id != cover.id);
+    Some(Artwork {
+        id: artwork.id.0,
+        title: details.title,
+        description: details.description,
+        artist: details.artist,
+        tags: details.tags,
+        category: details.category,
+        materials: details.materials,
+        dimensions: details.dimensions,
+        featured: details.featured,
+        source_url: details.source_url,
+        video_url: details.video_url,
+        created_at: artwork.created_at,
+        prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
+        provider: cover.recipe.as_ref().map(|recipe| recipe.provider.clone()),
+        seed: cover.recipe.as_ref().map(|recipe| recipe.seed),
+        width: rendered.width,
+        height: rendered.height,
+        display: image(RenditionKind::Display)?,
+        thumb: image(RenditionKind::Thumb)?,
+        icon: image(RenditionKind::Icon)?,
+        preview: image(RenditionKind::Preview)?,
+        palette: rendered.palette.clone(),
+        placeholder: Some(rendered.placeholder.clone()),
+        variants: others.filter_map(other_version).collect(),
+    })
+}
+
+fn other_version(variant: &atelier_events::Variant) -> Option<Variant> {
+    Some(Variant {
+        id: variant.id.0,
+        display: variant.rendition(RenditionKind::Display).map(image_of)?,
+        thumb: variant.rendition(RenditionKind::Thumb).map(image_of)?,
+        prompt: variant.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
+    })
+}
+
+fn image_of(rendition: &Rendition) -> Image {
+    Image {
+        key: rendition.blob.key.clone(),
+        width: rendition.width,
+        height: rendition.height,
+        media_type: rendition.blob.media_type.clone(),
+        length: rendition.blob.length,
+        sha256: rendition.blob.sha256.clone(),
+    }
+}

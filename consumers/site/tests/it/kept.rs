@@ -1,0 +1,127 @@
+//! How many artworks are kept in memory is nobody's business but the memory's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use atelier_e2e::{Bucket, Database};
+use atelier_events::artwork::Created;
+use atelier_events::log::Write;
+use atelier_events::variant::{Rendered, Uploaded};
+use atelier_events::{
+    Append, ArtworkEvent, ArtworkId, Blobs, Context, Details, Event, ExpectedVersion, Log, NewEvent, Position,
+    Priority, Rendition, RenditionKind, Stream, VariantEvent, VariantId,
+};
+use atelier_runtime::Projection as _;
+use atelier_site::publication::Publication;
+use atelier_site::settings::SiteSettings;
+use bytes::Bytes;
+use serde_json::json;
+
+const ARTWORKS: usize = 5;
+
+async fn tell(log: &Log, artwork: ArtworkId, event: Event) -> anyhow::Result<()> {
+    let events = vec![NewEvent::new(event, &Context::command("test"))];
+    let write = Write { stream: Stream::artwork(artwork), expected: ExpectedVersion::Any, events };
+    log.append(Append { key: None, writes: vec![write] }).await?;
+    Ok(())
+}
+
+fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
+    Event::Variant(VariantEvent::Uploaded(Uploaded {
+        artwork_id,
+        variant_id,
+        upload_key: "uploads/1/sea.png".to_owned(),
+        filename: "sea.png".to_owned(),
+        length: 7,
+        priority: Priority::default(),
+    }))
+}
+
+async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event> {
+    let put = async |name: &str, media_type: &str| {
+        let key = format!("{name}/test/{variant_id}");
+        blobs.put(&key, Bytes::from(format!("{name} of {variant_id}")), media_type).await
+    };
+    let mut renditions = Vec::new();
+    for kind in [RenditionKind::Display, RenditionKind::Thumb, RenditionKind::Icon, RenditionKind::Preview] {
+        renditions.push(Rendition { kind, blob: put(kind.as_str(), "image/jpeg").await?, width: 30, height: 20 });
+    }
+    Ok(Event::Variant(VariantEvent::Rendered(Rendered {
+        variant_id,
+        original: put("originals", "image/png").await?,
+        width: 300,
+        height: 200,
+        renditions,
+        palette: vec!["#102030".to_owned()],
+        placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
+    })))
+}
+
+/// Artworks whose events lie far apart, so that hardly one is in a memory that holds one.
+async fn gallery(log: &Log, blobs: &Blobs) -> anyhow::Result<()> {
+    let artworks: Vec<ArtworkId> = (0..ARTWORKS).map(|_| ArtworkId::new()).collect();
+    for (number, artwork_id) in artworks.iter().copied().enumerate() {
+        let details: Details = serde_json::from_value(json!({ "title": format!("Work {number}"), "tags": ["sea"] }))?;
+        let created = Created { artwork_id, owner: "test".to_owned(), details };
+        tell(log, artwork_id, Event::Artwork(ArtworkEvent::Created(created))).await?;
+    }
+    // The second time around each has another variant, which becomes its cover.
+    for _ in 0..2 {
+        let variants: Vec<VariantId> = artworks.iter().map(|_| VariantId::new()).collect();
+        for (artwork, variant) in artworks.iter().zip(&variants) {
+            tell(log, *artwork, uploaded(*artwork, *variant)).await?;
+        }
+        for (artwork, variant) in artworks.iter().zip(&variants) {
+            tell(log, *artwork, rendered(blobs, *variant).await?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of the site that is built with so many artworks kept.
+async fn site(log: &Log, blobs: &Blobs, kept_artworks: usize) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let folder = tempfile::tempdir()?;
+    let settings =
+        SiteSettings { dir: folder.path().join("site"), quiet_ms: 0, kept_artworks, ..SiteSettings::default() };
+    let mut publication = Publication::new(log.clone(), blobs.clone(), settings)?;
+    loop {
+        let after: Position = publication.checkpoint().await?;
+        let events = log.read(after, 3).await?;
+        if events.is_empty() {
+            break;
+        }
+        publication.apply(&events).await?;
+    }
+    publication.caught_up().await?;
+    files(&folder.path().join("site"))
+}
+
+fn files(folder: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(folder)?.display().to_string(), std::fs::read(&path)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+#[tokio::test]
+async fn however_few_artworks_are_kept_in_memory_the_site_is_the_same() -> anyhow::Result<()> {
+    let (database, bucket) = (Database::create().await?, Bucket::create().await?);
+    let log = database.log();
+    gallery(&log, &bucket.blobs).await?;
+    let expected = site(&log, &bucket.blobs, 1_000).await?;
+    let pages = expected.keys().filter(|path| path.starts_with("artworks/") && path.ends_with("index.html")).count();
+    assert_eq!(pages, ARTWORKS, "{:?}", expected.keys());
+    for kept in [0, 1, 2] {
+        assert!(site(&log, &bucket.blobs, kept).await? == expected, "the site differs with {kept} kept");
+    }
+    Ok(())
+}
