@@ -2,7 +2,7 @@
 do $$
 begin
     if to_regnamespace('read_next') is not null then
-        alter schema read_next rename to read_gone;
+        alter schema read_next rename to read_swap;
     end if;
     alter schema read_old rename to read_next;
 end

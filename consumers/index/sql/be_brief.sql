@@ -1,2 +1,2 @@
 -- Someone may still be reading what is dropped: it can wait for the next replay.
-select set_config('lock_timeout', '5s', false)
+select set_config('lock_timeout', '2s', false)

@@ -129,7 +129,7 @@ impl Build {
         tx.commit().await.context("swapping the schemas")?;
         // The one before the backup. What cannot be dropped now, since somebody reads it, is dropped by the next replay.
         if let Err(error) = drop_gone(&mut self.connection).await {
-            tracing::warn!(%error, "the schema read_gone is still being read: the next replay drops it");
+            tracing::warn!(%error, "the schema before the backup could not be dropped: the next replay tries again");
         }
         self.release().await;
         Ok(position)
@@ -205,7 +205,7 @@ async fn find_backup(connection: &mut PgConnection) -> Result<Position, ReplayEr
 
 async fn drop_gone(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(include_str!("../../sql/be_brief.sql")).execute(&mut *connection).await?;
-    sqlx::query(include_str!("../../sql/drop_gone_schema.sql")).execute(connection).await.map(drop)
+    sqlx::raw_sql(include_str!("../../sql/drop_gone_schemas.sql")).execute(connection).await.map(drop)
 }
 
 async fn live_position(transaction: &mut PgConnection) -> sqlx::Result<Position> {

@@ -6,12 +6,16 @@ use std::sync::{Mutex, OnceLock};
 use anyhow::Context;
 use atelier_e2e::{Bucket, until};
 use atelier_events::{Position, jobs, keys};
-use atelier_index::{Begun, Options, Progress, ReadModel, ReplayError, digests, replay, replay_with};
+use atelier_index::{Begun, Options, Progress, ReadModel, ReplayError, compare, digests, replay, replay_with};
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::commands::{atelier_index, output};
 use crate::held::Held;
 use crate::story::{OWNER, Story, by_chance, catch_up, titled};
+
+/// The lock that a replay holds.
+const REPLAY_LOCK: i64 = 0x6174_656c_0002;
 
 async fn wait_for(child: Child) -> anyhow::Result<(Option<i32>, Value)> {
     let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
@@ -156,6 +160,98 @@ async fn what_another_definition_has_built_or_nobody_wants_is_not_gone_on_with()
     dropped(&story).await?;
     assert_eq!(until_free(&story, Options { fresh: true, ..Options::default() }).await?, Begun::StartedOver);
     assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+/// Ends the session that holds the lock of replays, and no other of the same replay.
+async fn cut_lock_connection(story: &Story) -> anyhow::Result<()> {
+    let cut = "select pg_terminate_backend(pid) from pg_locks
+               where locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = $1
+                 and database = (select oid from pg_database where datname = current_database())";
+    let cut: Vec<bool> = sqlx::query_scalar(cut).bind(REPLAY_LOCK).fetch_all(story.pool()).await?;
+    anyhow::ensure!(cut == [true], "{} sessions hold the lock", cut.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_loses_its_lock_s_connection_alone_changes_nothing_and_the_next_goes_on() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    by_chance(&story, 39, 200).await?;
+    story.read_model().await?;
+    let live = digests(story.pool(), "read").await?;
+    let gate = Held::hold(&story).await?;
+    let log = story.log.clone();
+    let cut = tokio::spawn(async move { replay(&log, |_| {}).await });
+    gate.reached(&story).await?;
+    cut_lock_connection(&story).await?;
+    gate.release().await?;
+    let ended = cut.await?;
+    assert!(matches!(&ended, Err(ReplayError::Failed(_))), "{ended:?}");
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    let begun = until_free(&story, Options::default()).await?;
+    assert_eq!(begun, Begun::Resumed(story.log.head().await?.0));
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_has_lost_its_lock_gives_way_to_the_one_that_has_it_and_the_rows_are_right() -> anyhow::Result<()>
+{
+    let story = Story::begin().await?;
+    by_chance(&story, 41, 200).await?;
+    story.read_model().await?;
+    let live = digests(story.pool(), "read").await?;
+    let gate = Held::hold(&story).await?;
+    let (log, second_log) = (story.log.clone(), story.log.clone());
+    let first = tokio::spawn(async move { replay(&log, |_| {}).await });
+    gate.reached(&story).await?;
+    cut_lock_connection(&story).await?;
+    let second = tokio::spawn(async move {
+        loop {
+            match replay(&second_log, |_| {}).await {
+                // The server has not noticed yet that the session was ended.
+                Err(ReplayError::Running) => tokio::task::yield_now().await,
+                ended => return ended,
+            }
+        }
+    });
+    until("the second waits for what the first has under way", || async {
+        let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock'
+                         and query like '%update shadow%' and datname = current_database())";
+        Ok(sqlx::query_scalar(waits).fetch_one(story.pool()).await?)
+    })
+    .await?;
+    gate.release().await?;
+    let (first, second) = (first.await?, second.await?);
+    assert!(matches!(&first, Err(ReplayError::Failed(_))), "{first:?}");
+    assert!(matches!(second.map(|replayed| replayed.begun), Ok(Begun::Resumed(_))));
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    assert_eq!(compare(&story.log, |_| {}).await?.differing, [].into());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_that_stays_in_what_was_live_keeps_its_rows_and_holds_up_no_later_replay() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    by_chance(&story, 43, 100).await?;
+    story.read_model().await?;
+    let live = digests(story.pool(), "read").await?;
+    let mut reader = PgConnection::connect(&story.database.url).await?;
+    let begin = "begin; declare slow cursor for select id::text from read.artworks order by id; fetch 1 from slow";
+    sqlx::raw_sql(begin).execute(&mut reader).await?;
+    // Its schema becomes the backup, then what is to be dropped, and stays that.
+    for _ in 0..3 {
+        replay(&story.log, |_| {}).await?;
+        assert_eq!(digests(story.pool(), "read").await?, live);
+    }
+    replay_with(&story.log, Options { from_backup: true, fresh: false }, |_| {}).await?;
+    let rest: Vec<String> = sqlx::query_scalar("fetch all from slow").fetch_all(&mut reader).await?;
+    assert_eq!(i64::try_from(rest.len())? + 1, live["artworks"].rows);
+    sqlx::query("commit").execute(&mut reader).await?;
+
+    replay(&story.log, |_| {}).await?;
+    let gone = "select count(*) from pg_namespace where nspname like 'read\\_gone%'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(gone).fetch_one(story.pool()).await?, 0);
     Ok(())
 }
 

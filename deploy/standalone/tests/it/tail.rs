@@ -95,3 +95,65 @@ async fn following_shows_every_event_that_comes_once() {
     assert_eq!(followed.unwrap_err().to_string(), "enough");
     assert_eq!(shown, (1..=60).collect::<Vec<_>>());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_appended_while_the_past_is_told_follows_it_once_and_in_order() {
+    let installation = Installation::start().await;
+    let stream = Stream::site("one");
+    create(&installation, &stream, 30).await;
+    let any = Filter::default();
+    for after in [Some(Position(0)), None] {
+        let head = installation.connections.log.head().await.unwrap().0;
+        let first = if after.is_some() { 1 } else { head - 19 };
+        let mut shown: Vec<i64> = Vec::new();
+        let extent = Extent { after, follow: true, ..Extent::default() };
+        let followed = tail(&installation.connections.log, &any, &extent, |event| {
+            shown.push(event.position.0);
+            // In the middle of the past, at its last event, and where the first of the new ones is told.
+            if [first + 5, head, head + 1].contains(&event.position.0) {
+                let appending = create(&installation, &stream, 3);
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(appending));
+            }
+            ensure!(event.position.0 < head + 9, "enough");
+            Ok(())
+        });
+        let followed = tokio::time::timeout(Duration::from_mins(1), followed).await.unwrap();
+        assert_eq!(followed.unwrap_err().to_string(), "enough");
+        assert_eq!(shown, (first..=head + 9).collect::<Vec<_>>(), "after {after:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_following_begins_while_the_log_grows_nothing_is_left_out() {
+    let installation = Installation::start().await;
+    let any = Filter::default();
+    let following = async {
+        for round in 0..40 {
+            let extent =
+                Extent { after: (round % 2 == 0).then_some(Position(round)), follow: true, ..Extent::default() };
+            let mut shown: Vec<i64> = Vec::new();
+            let told = |event: &atelier_events::Recorded| {
+                shown.push(event.position.0);
+                ensure!(shown.len() < 60, "enough");
+                Ok(())
+            };
+            let ended = tail(&installation.connections.log, &any, &extent, told).await;
+            assert_eq!(ended.unwrap_err().to_string(), "enough");
+            assert!(shown.windows(2).all(|pair| pair[1] == pair[0] + 1), "{extent:?}: {shown:?}");
+        }
+    };
+    let growing = async {
+        let streams = [Stream::site("one"), Stream::site("two")];
+        loop {
+            futures::future::join_all(streams.iter().map(|stream| create(&installation, stream, 5))).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), async {
+        tokio::select! {
+            () = following => {}
+            () = growing => {}
+        }
+    })
+    .await
+    .unwrap();
+}
