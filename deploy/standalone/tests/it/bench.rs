@@ -4,16 +4,23 @@ use std::process::Stdio;
 
 use atelier_e2e::Database;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::process::Command;
 
-#[tokio::test]
-async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
-    let database = Database::empty().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+/// An empty database, and a folder to run in.
+async fn scene() -> (Database, TempDir) {
+    (Database::empty().await.unwrap(), tempfile::tempdir().unwrap())
+}
+
+/// Runs `atelier bench` with these words; answers what it printed, an object a line.
+async fn bench(words: &[&str], database: &Database, folder: &TempDir) -> Vec<Value> {
     let program = Command::new(env!("CARGO_BIN_EXE_atelier"))
-        .args(["bench", "log", "--json", "--seconds", "0.1", "--data-dir"])
+        .arg("bench")
+        .args(words)
+        .args(["--json", "--data-dir"])
         .arg(folder.path())
         .env("ATELIER__DATABASE__URL", &database.url)
+        .env("TMPDIR", folder.path())
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .output();
@@ -21,7 +28,13 @@ async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     let lines = String::from_utf8(output.stdout).unwrap();
-    let measured: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
+    let (database, folder) = scene().await;
+    let measured = bench(&["log", "--seconds", "0.1"], &database, &folder).await;
     let names: Vec<&str> = measured.iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["append_single_32", "append_batch", "verify"]);
     for one in &measured {
@@ -42,23 +55,10 @@ async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
 
 #[tokio::test]
 async fn bench_replay_prints_rate_and_memory_with_their_baselines_and_leaves_nothing() {
-    let database = Database::empty().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let program = Command::new(env!("CARGO_BIN_EXE_atelier"))
-        .args(["bench", "replay", "--json", "--events", "3000", "--data-dir"])
-        .arg(folder.path())
-        .env("ATELIER__DATABASE__URL", &database.url)
-        .env("TMPDIR", folder.path())
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output();
-    let output = program.await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let measured: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (database, folder) = scene().await;
+    let measured = bench(&["replay", "--events", "3000"], &database, &folder).await;
     let named: Vec<_> = measured.iter().map(|one| (one["name"].as_str(), one["unit"].as_str())).collect();
-    assert_eq!(named, [(Some("replay_index"), Some("events/s")), (Some("replay_peak_mib"), Some("MiB"))], "{lines}");
+    assert_eq!(named, [(Some("replay_index"), Some("events/s")), (Some("replay_peak_mib"), Some("MiB"))]);
     assert!(measured.iter().all(|one| one["value"].as_f64() > Some(0.0) && one["ratio"].as_f64() > Some(0.0)));
     let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
@@ -66,20 +66,8 @@ async fn bench_replay_prints_rate_and_memory_with_their_baselines_and_leaves_not
 
 #[tokio::test]
 async fn bench_jobs_prints_every_stage_of_a_job_with_its_baseline() {
-    let database = Database::empty().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let program = Command::new(env!("CARGO_BIN_EXE_atelier"))
-        .args(["bench", "jobs", "--json", "--seconds", "0.1", "--data-dir"])
-        .arg(folder.path())
-        .env("ATELIER__DATABASE__URL", &database.url)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output();
-    let output = program.await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let measured: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (database, folder) = scene().await;
+    let measured = bench(&["jobs", "--seconds", "0.1"], &database, &folder).await;
     let named: Vec<_> =
         measured.iter().map(|one| (one["name"].as_str().unwrap(), one["unit"].as_str().unwrap())).collect();
     let rates = ["enqueue_single_8", "enqueue_bulk", "drain_postgres", "life"].map(|name| (name, "jobs/s"));
