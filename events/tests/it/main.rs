@@ -19,3 +19,4 @@ mod refusals;
 mod roles;
 mod settings;
 mod signed;
+mod simulation;
