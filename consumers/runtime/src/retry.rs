@@ -23,12 +23,16 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Whatever the settings say: a time further away than some 290,000 years cannot be stored, and the end of an attempt
+    /// would be refused.
+    pub const LONGEST_PAUSE: Duration = Duration::from_hours(24 * 365);
+
     /// The policy that the settings ask for.
     #[must_use]
     pub fn new(settings: &ConsumerSettings) -> Self {
         Self {
             initial: Duration::from_millis(settings.backoff_initial_ms),
-            max: Duration::from_millis(settings.backoff_max_ms),
+            max: Duration::from_millis(settings.backoff_max_ms).min(Self::LONGEST_PAUSE),
             max_attempts: settings.max_attempts,
         }
     }

@@ -37,7 +37,7 @@ pub struct ConsumerSettings {
     pub poll_interval_ms: u64,
     /// The pause after the first failed attempt, in milliseconds; it doubles with each, plus or minus a quarter.
     pub backoff_initial_ms: u64,
-    /// The longest pause between attempts, in milliseconds.
+    /// The longest pause between attempts, in milliseconds; never more than a year.
     pub backoff_max_ms: u64,
     /// How long running attempts may take to finish once the daemon is asked to stop, in milliseconds; those that do
     /// not are handed back.

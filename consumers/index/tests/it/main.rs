@@ -3,6 +3,7 @@
 mod applied;
 mod commands;
 mod documents;
+mod folds;
 mod gate;
 mod held;
 mod interrupted;

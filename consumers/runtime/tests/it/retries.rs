@@ -32,6 +32,23 @@ proptest! {
     }
 
     #[test]
+    fn no_setting_and_no_attempt_makes_a_pause_that_a_clock_cannot_count(
+        initial in any::<u64>(), max in any::<u64>(), max_attempts in any::<i32>(), attempt in any::<i32>(),
+    ) {
+        let policy = policy(initial, max, max_attempts);
+        let pause = policy.pause_after(attempt);
+        prop_assert_eq!(pause.is_some(), attempt < max_attempts);
+        prop_assert_eq!(policy.allows(attempt), attempt <= max_attempts);
+        if let Some(pause) = pause {
+            let cap = Duration::from_millis(max).min(RetryPolicy::LONGEST_PAUSE);
+            prop_assert!(pause <= cap.mul_f64(1.25) + Duration::from_millis(1), "{pause:?} where {cap:?} is the cap");
+            let initial = Duration::from_millis(initial).min(cap);
+            let shortest = initial.mul_f64(0.75).saturating_sub(Duration::from_millis(1));
+            prop_assert!(pause >= shortest, "{pause:?} where it begins with {initial:?}");
+        }
+    }
+
+    #[test]
     fn the_last_attempt_has_no_pause_after_it_and_no_attempt_comes_after_it(max_attempts in 1..50_i32) {
         let policy = policy(1, 10, max_attempts);
         for attempt in 1..max_attempts {
