@@ -1,4 +1,5 @@
-//! Where a page ends, as an opaque word: the last row's key, bound to the list it was made for.
+//! Where a page ends, as an opaque word: the last row's key, and a digest that binds it to the list it was made for, so that a
+//! word of another list, or a damaged one, is told from one that was written here.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,7 +11,7 @@ const BOUND_BYTES: usize = 8;
 
 /// The word for the page after this key, in the list with this filter.
 pub(crate) fn write(filter: &str, key: i64) -> String {
-    let mut bytes = bound_to(filter).to_vec();
+    let mut bytes = bound(filter, key).to_vec();
     bytes.extend(key.to_be_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -27,12 +28,13 @@ pub(crate) fn read(filter: &str, cursor: &str) -> Result<i64, Problem> {
 
 fn decode(filter: &str, cursor: &str) -> Option<i64> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let (bound, key) = bytes.split_at_checked(BOUND_BYTES)?;
-    (bound == bound_to(filter)).then_some(i64::from_be_bytes(key.try_into().ok()?))
+    let (read, key) = bytes.split_at_checked(BOUND_BYTES)?;
+    let key = i64::from_be_bytes(key.try_into().ok()?);
+    (read == bound(filter, key)).then_some(key)
 }
 
-fn bound_to(filter: &str) -> [u8; BOUND_BYTES] {
-    let digest: [u8; 32] = Sha256::digest(filter).into();
+fn bound(filter: &str, key: i64) -> [u8; BOUND_BYTES] {
+    let digest: [u8; 32] = Sha256::new().chain_update(key.to_be_bytes()).chain_update(filter).finalize().into();
     let mut bound = [0; BOUND_BYTES];
     bound.copy_from_slice(&digest[..BOUND_BYTES]);
     bound
@@ -40,6 +42,9 @@ fn bound_to(filter: &str) -> [u8; BOUND_BYTES] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     #[test]
@@ -47,6 +52,30 @@ mod tests {
         for key in [0, 1, 4_711, i64::MAX] {
             assert_eq!(read("artworks tag=sea", &write("artworks tag=sea", key)).ok(), Some(key));
             assert!(read("artworks tag=sky", &write("artworks tag=sea", key)).is_err());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_key_reads_back_and_no_other_list_takes_it(filter in ".*", other in ".*", key in any::<i64>()) {
+            let cursor = write(&filter, key);
+            prop_assert_eq!(read(&filter, &cursor).ok(), Some(key));
+            prop_assert_eq!(read(&other, &cursor).is_ok(), other == filter);
+        }
+
+        #[test]
+        fn a_damaged_cursor_is_refused(key in any::<i64>(), at in any::<Index>(), instead in "[A-Za-z0-9_=+/ -]?") {
+            let cursor = write("artworks", key);
+            let at = at.index(cursor.len());
+            let damaged = format!("{}{instead}{}", &cursor[..at], &cursor[at + 1..]);
+            prop_assert_eq!(read("artworks", &damaged).is_ok(), damaged == cursor, "{} was {}", damaged, cursor);
+        }
+
+        #[test]
+        fn nothing_else_is_a_cursor(word in ".*") {
+            prop_assert!(read("artworks", &word).is_err());
         }
     }
 

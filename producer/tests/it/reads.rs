@@ -42,6 +42,41 @@ async fn pages_are_newest_first_without_duplicates_while_artworks_are_added() ->
     Ok(())
 }
 
+/// The ids of a list, following its cursors.
+async fn ids_by_page(studio: &Studio, list: &str, limit: usize) -> anyhow::Result<Vec<Value>> {
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = studio.get(&format!("{list}?limit={limit}{cursor}")).await?;
+        let items = page["items"].as_array().context("a page has items")?;
+        anyhow::ensure!(items.len() <= limit, "a page of {} where {limit} were asked for", items.len());
+        ids.extend(items.iter().map(|item| item["id"].clone()));
+        let Some(next) = page["next_cursor"].as_str() else { return Ok(ids) };
+        anyhow::ensure!(items.len() == limit, "a page of {} of {limit} says that there are more", items.len());
+        cursor = format!("&cursor={next}");
+    }
+}
+
+#[tokio::test]
+async fn every_artwork_and_every_job_comes_once_whatever_the_size_of_the_pages() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    // Those of one request are of the same moment.
+    for count in [3, 2] {
+        studio.post("/v1/generations", &json!({ "prompt": "x", "count": count })).await?;
+    }
+    studio.index().await?;
+    let head = studio.log.head().await?;
+    atelier_events::jobs::enlist(studio.log.pool(), Position(0), head).await?;
+    for list in ["/v1/artworks", "/v1/jobs"] {
+        let all = ids_by_page(&studio, list, 100).await?;
+        let distinct: HashSet<String> = all.iter().map(Value::to_string).collect();
+        assert_eq!((all.len(), distinct.len()), (5, 5), "{list}: {all:?}");
+        for limit in 1..=6 {
+            assert_eq!(ids_by_page(&studio, list, limit).await?, all, "{list} by {limit}");
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_cursor_is_good_for_its_own_list_alone() -> anyhow::Result<()> {
     let studio = Studio::open().await?;
