@@ -39,7 +39,7 @@ use session::Session;
 /// Schedules, unless `ATELIER_SIMULATION_SCHEDULES` says how many.
 const SCHEDULES: u64 = 10_000;
 /// Play at the same time, each in a database of its own.
-const LANES: u64 = 2;
+const LANES: u64 = 4;
 /// So many schedules find every mutant.
 const ENOUGH: u64 = 1_000;
 

@@ -72,7 +72,7 @@ pub(crate) fn artwork(number: u32) -> Artwork {
 }
 
 pub(crate) fn gallery(artworks: u32) -> Gallery {
-    Gallery::new((0..artworks).map(artwork).collect())
+    Gallery::new((0..artworks).map(artwork))
 }
 
 pub(crate) fn site(artworks: Vec<Artwork>) -> Arc<Site> {

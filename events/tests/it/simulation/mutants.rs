@@ -18,7 +18,13 @@ const fn mutant(statement: &'static str, without: &'static str, part: &'static s
 pub(super) const FUNCTION: &str = "append_events()";
 
 /// What the simulation must find.
-pub(super) const MUTANTS: [Mutant; 22] = [
+pub(super) const MUTANTS: [Mutant; 23] = [
+    mutant(
+        "complete_attempts",
+        "the fence: a late result ends the attempt of another",
+        "using (job, fence)",
+        "using (job)",
+    ),
     mutant("end_attempts", "the fence: a late result ends the attempt of another", "using (job, fence)", "using (job)"),
     mutant(
         "end_attempts",
@@ -68,7 +74,7 @@ pub(super) const MUTANTS: [Mutant; 22] = [
     mutant(
         FUNCTION,
         "the look at versions: a decision made on what was read is taken too late",
-        "w.expected <> w.version",
+        "f.expected <> f.version",
         "false",
     ),
 ];

@@ -3,6 +3,9 @@
 
 use std::fmt::Display;
 
+use atelier_events::log::Content;
+use uuid::Uuid;
+
 use super::model::{Claim, End, Ending, Key, Model, POSTERS, Proposal, Proposed, WANTS, Write};
 use super::promises::Promises;
 use super::statement::Statement;
@@ -139,17 +142,30 @@ impl Script {
     }
 
     fn end(&mut self, endings: &[Ending]) -> Vec<Ending> {
-        let taken = self.model.end(endings);
-        let arguments = [
-            ids(endings.iter().map(|one| one.key)),
-            list("bigint", endings.iter().map(|one| one.fence)),
-            list("text", endings.iter().map(|one| quoted(one.end.state()))),
-            list("text", endings.iter().map(|one| one.end.error())),
-            list("int", endings.iter().map(|one| one.end.refund())),
-            list("bigint", endings.iter().map(|one| one.end.delay_ms())),
-        ];
         let line = |one: &Ending| format!("{} fence {}", one.key, one.fence);
-        self.call(Statement::EndAttempts, &arguments.join(", "), taken.iter().map(line).collect());
+        let (completed, others): (Vec<_>, Vec<_>) =
+            endings.iter().copied().partition(|one| matches!(one.end, End::Completed));
+        let mut taken = self.model.end(&completed);
+        let arguments = [
+            ids(completed.iter().map(|one| one.key)),
+            list("bigint", completed.iter().map(|one| one.fence)),
+            ids(others.iter().map(|one| one.key)),
+        ];
+        self.call(Statement::CompleteAttempts, &arguments.join(", "), taken.iter().map(line).collect());
+        if others.is_empty() {
+            return taken;
+        }
+        let ended = self.model.end(&others);
+        let arguments = [
+            ids(others.iter().map(|one| one.key)),
+            list("bigint", others.iter().map(|one| one.fence)),
+            list("text", others.iter().map(|one| quoted(one.end.state()))),
+            list("text", others.iter().map(|one| one.end.error())),
+            list("int", others.iter().map(|one| one.end.refund())),
+            list("bigint", others.iter().map(|one| one.end.delay_ms())),
+        ];
+        self.call(Statement::EndAttempts, &arguments.join(", "), ended.iter().map(line).collect());
+        taken.extend(ended);
         taken
     }
 
@@ -260,7 +276,7 @@ fn append_arguments(batch: &[Proposal]) -> String {
     let keyed = || (0..).zip(batch).filter_map(|(index, one)| Some((index, one.key.as_ref()?)));
     let writes: Vec<(i32, &Write)> =
         (0..).zip(batch).flat_map(|(index, one)| one.writes.iter().map(move |write| (index, write))).collect();
-    let events: Vec<(i32, i32, &Proposed)> = (1..)
+    let events: Vec<(usize, i32, &Proposed)> = (1..)
         .zip(&writes)
         .flat_map(|(write, (_, of))| (1..).zip(&of.events).map(move |(number, event)| (write, number, event)))
         .collect();
@@ -278,21 +294,41 @@ fn append_arguments(batch: &[Proposal]) -> String {
         list("uuid", each(|event| format!("'{:032x}'", event.id))),
         list("text", each(|event| quoted(event.event_type))),
         list("smallint", each(|_| "1".to_owned())),
-        list("jsonb", each(data)),
+        list("text", each(|event| format!("'{}'", data(event)))),
         list("text", each(|_| "'ada'".to_owned())),
         list("uuid", each(|event| format!("'{:032x}'", event.id))),
         list("uuid", each(|event| event.cause.map_or("null".to_owned(), |cause| format!("'{cause:032x}'")))),
         list("text", each(|_| "null".to_owned())),
+        format!(
+            "'\\x{}'::bytea",
+            events.iter().map(|(write, _, event)| digest(writes[*write - 1].1, event)).collect::<String>()
+        ),
     ]
     .join(", ")
 }
 
+/// In hexadecimal digits.
+fn digest(write: &Write, event: &Proposed) -> String {
+    let data = data(event);
+    let content = Content {
+        stream: write.stream.as_bytes(),
+        id: Uuid::from_u128(event.id),
+        event_type: event.event_type.as_bytes(),
+        schema: 1,
+        actor: b"ada",
+        correlation_id: Uuid::from_u128(event.id),
+        causation_id: event.cause.map(Uuid::from_u128),
+        data: data.as_bytes(),
+    };
+    content.digest().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn data(event: &Proposed) -> String {
     let priority = if event.bulk { "bulk" } else { "interactive" };
-    let Some(time) = event.not_before else { return format!("'{{\"priority\": \"{priority}\"}}'") };
+    let Some(time) = event.not_before else { return format!("{{\"priority\": \"{priority}\"}}") };
     let (seconds, ms) = (time / 1_000, time % 1_000);
     let (minutes, seconds) = (seconds / 60, seconds % 60);
-    format!("'{{\"priority\": \"{priority}\", \"not_before\": \"2030-01-01T00:{minutes:02}:{seconds:02}.{ms:03}Z\"}}'")
+    format!("{{\"priority\": \"{priority}\", \"not_before\": \"2030-01-01T00:{minutes:02}:{seconds:02}.{ms:03}Z\"}}")
 }
 
 fn ids(keys: impl Iterator<Item = Key>) -> String {

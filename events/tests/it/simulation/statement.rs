@@ -23,6 +23,7 @@ pub(super) enum Statement {
     /// Of this consumer: its rows do not say whose they are.
     ClaimJobs(&'static str),
     RenewLeases,
+    CompleteAttempts,
     EndAttempts,
     CancelJobs,
     RequeueJobs,
@@ -37,11 +38,11 @@ macro_rules! file {
 }
 
 /// Name, types of the arguments as the library binds them, text.
-pub(super) const FILES: [(&str, &str, &str); 16] = [
+pub(super) const FILES: [(&str, &str, &str); 17] = [
     file!(
         "append_events",
-        "int[], text[], bytea[], jsonb[], int[], text[], bigint[], int[], int[], uuid[], text[], smallint[], jsonb[], \
-         text[], uuid[], uuid[], text[]"
+        "int[], text[], bytea[], jsonb[], int[], text[], bigint[], int[], int[], uuid[], text[], smallint[], text[], \
+         text[], uuid[], uuid[], text[], bytea"
     ),
     file!("read_events", "bigint, bigint"),
     file!("read_checkpoint", "text"),
@@ -53,6 +54,7 @@ pub(super) const FILES: [(&str, &str, &str); 16] = [
     file!("rescue_jobs", "bigint"),
     file!("claim_jobs", "text, bigint, text, bigint"),
     file!("renew_leases", "bigint[], bigint[], bigint"),
+    file!("complete_attempts", "bigint[], bigint[], bigint[]"),
     file!("end_attempts", "bigint[], bigint[], text[], text[], int[], bigint[]"),
     file!("cancel_jobs", "bigint[], text"),
     file!("requeue_jobs", "bigint[]"),
@@ -74,6 +76,7 @@ impl Statement {
             Self::RescueJobs => "rescue_jobs",
             Self::ClaimJobs(_) => "claim_jobs",
             Self::RenewLeases => "renew_leases",
+            Self::CompleteAttempts => "complete_attempts",
             Self::EndAttempts => "end_attempts",
             Self::CancelJobs => "cancel_jobs",
             Self::RequeueJobs => "requeue_jobs",
@@ -110,6 +113,7 @@ impl Statement {
                 format!("{key} attempt {} fence {}", row.try_get::<i32, _>("attempt")?, number("fence")?)
             }
             Self::RenewLeases => named(number("job")?, jobs),
+            Self::CompleteAttempts => format!("{} fence {}", named(number("job")?, jobs), number("fence")?),
             Self::EndAttempts => format!("{} fence {}", named(number("id")?, jobs), number("fence")?),
             Self::ResignLeadership | Self::PauseConsumer | Self::ResumeConsumer => "an answer".to_owned(),
         })

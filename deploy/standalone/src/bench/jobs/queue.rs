@@ -116,7 +116,11 @@ impl Queue {
         let before = Position(head.0 - i64::from(jobs));
         jobs::enlist(log.pool(), before, head).await?;
         sqlx::query("vacuum analyze").execute(log.pool()).await?;
-        Ok(log.read(before, i64::from(jobs)).await?)
+        let mut events: Vec<Recorded> = Vec::new();
+        while let Some(after) = Some(events.last().map_or(before, |last| last.position)).filter(|after| *after < head) {
+            events.extend(log.read(after, i64::from(jobs)).await?);
+        }
+        Ok(events)
     }
 
     /// Jobs per second from the worker's start until the last of a full queue is settled, its row kept, and the bus is
