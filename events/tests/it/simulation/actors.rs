@@ -69,8 +69,8 @@ impl Actors {
             38..42 => self.script.due(),
             42..46 => self.script.rescue(),
             46..64 => self.claim(),
-            64..68 => self.renew(),
-            68..84 => self.settle(),
+            64..71 => self.renew(),
+            71..84 => self.settle(),
             84..87 => self.crash(),
             87..95 => self.order(),
             _ => {
