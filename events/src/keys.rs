@@ -24,15 +24,22 @@ pub fn sidecar(owner: &str, artwork: ArtworkId) -> String {
     format!("originals/{owner}/{artwork}.json")
 }
 
-/// A rendition: `display/<owner>/<variant>.jpg`, `thumbnails/…`, `icons/…`, `previews/….webp`, `cards/…`.
+/// A rendition: `display/<owner>/<variant>.jpg` or `.webp`, `medium/1280/…`, `medium/640/…`, `thumbnails/…`, `icons/…`,
+/// `previews/….webp`, `cards/…`, `animations/….webp`.
 #[must_use]
 pub fn rendition(owner: &str, variant: VariantId, kind: RenditionKind) -> String {
     let (folder, extension) = match kind {
         RenditionKind::Display => ("display", "jpg"),
+        RenditionKind::Lossless => ("display", "webp"),
+        RenditionKind::Medium1280 => ("medium/1280", "jpg"),
+        RenditionKind::Medium1280Webp => ("medium/1280", "webp"),
+        RenditionKind::Medium640 => ("medium/640", "jpg"),
+        RenditionKind::Medium640Webp => ("medium/640", "webp"),
         RenditionKind::Thumb => ("thumbnails", "jpg"),
         RenditionKind::Icon => ("icons", "jpg"),
         RenditionKind::Preview => ("previews", "webp"),
         RenditionKind::Card => ("cards", "jpg"),
+        RenditionKind::Animation => ("animations", "webp"),
     };
     format!("{folder}/{owner}/{variant}.{extension}")
 }

@@ -37,5 +37,6 @@ pub use id::{ArtworkId, ExportId, GenerationId, Position, Stream, VariantId, Ver
 pub use log::{Append, AppendError, Appended, ExpectedVersion, Log};
 pub use site::{Site, SiteEvent};
 pub use variant::{
-    Lineage, Priority, Recipe, Relation, Rendition, RenditionKind, Stage, Variant, VariantEvent, VariantState,
+    Lineage, Look, Priority, Recipe, Relation, Rendition, RenditionKind, Stage, Swatch, Variant, VariantEvent,
+    VariantState,
 };

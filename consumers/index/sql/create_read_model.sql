@@ -68,8 +68,8 @@ create table variants (
     -- How long the provider took, in milliseconds, and what it cost, in millionths of a US dollar.
     elapsed_ms bigint,
     cost_micros bigint,
-    -- #rrggbb, the most present first.
-    palette text[] not null,
+    -- [{"colour": "#rrggbb", "per_mille": share}, …], the most present first.
+    palette jsonb not null,
     placeholder text,
     failure_stage text,
     failure_error text,

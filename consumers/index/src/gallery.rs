@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use atelier_events::blobs::Blobs;
-use atelier_events::{ArtworkId, Log, Position, RenditionKind, keys, lead};
+use atelier_events::{ArtworkId, Log, Position, RenditionKind, Swatch, keys, lead};
 use bytes::Bytes;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
@@ -115,7 +115,7 @@ struct Row {
     prompt: Option<String>,
     source_width: i64,
     source_height: i64,
-    palette: Vec<String>,
+    palette: Json<Vec<Swatch>>,
     placeholder: String,
     keys: Json<BTreeMap<RenditionKind, String>>,
 }
@@ -148,7 +148,7 @@ impl Row {
             prompt: self.prompt,
             width: self.source_width,
             height: self.source_height,
-            palette: self.palette,
+            palette: self.palette.0,
             placeholder: self.placeholder,
         }
     }

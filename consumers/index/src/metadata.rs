@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use atelier_events::variant::Rendered;
 use atelier_events::{
-    ArtworkId, Blob, GenerationId, Lineage, Position, Recipe, RenditionKind, Variant, VariantId, VariantState,
+    ArtworkId, Blob, GenerationId, Lineage, Position, Recipe, RenditionKind, Swatch, Variant, VariantId, VariantState,
 };
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
@@ -173,8 +173,8 @@ pub struct Entry {
     /// Of the original, in pixels.
     pub width: i64,
     pub height: i64,
-    /// `#rrggbb`, the most present first.
-    pub palette: Vec<String>,
+    /// The most present first.
+    pub palette: Vec<Swatch>,
     /// What to show until the picture is there.
     pub placeholder: String,
 }
@@ -190,6 +190,21 @@ pub struct Images {
     pub preview_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card_url: Option<String>,
+    /// The renditions between preview and display, the smallest first, for `srcset`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium_640_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium_640_webp_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium_1280_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium_1280_webp_url: Option<String>,
+    /// The display without loss, of flat art.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lossless_url: Option<String>,
+    /// What moves, of an animation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub animation_url: Option<String>,
 }
 
 impl Images {
@@ -203,6 +218,12 @@ impl Images {
             icon_url: url(RenditionKind::Icon),
             preview_url: url(RenditionKind::Preview),
             card_url: url(RenditionKind::Card),
+            medium_640_url: url(RenditionKind::Medium640),
+            medium_640_webp_url: url(RenditionKind::Medium640Webp),
+            medium_1280_url: url(RenditionKind::Medium1280),
+            medium_1280_webp_url: url(RenditionKind::Medium1280Webp),
+            lossless_url: url(RenditionKind::Lossless),
+            animation_url: url(RenditionKind::Animation),
         }
     }
 }

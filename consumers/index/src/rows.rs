@@ -2,7 +2,9 @@
 //! one statement as JSON, or, in a replay, as lines of a `COPY`.
 
 use atelier_events::export::{self, Export, Missing, Selection};
-use atelier_events::{ArtworkId, Event, ExportId, GenerationId, Position, Recorded, Relation, Variant, VariantId};
+use atelier_events::{
+    ArtworkId, Event, ExportId, GenerationId, Position, Recorded, Relation, Swatch, Variant, VariantId,
+};
 use serde::Serialize;
 use serde_json::Value;
 use time::{Date, OffsetDateTime};
@@ -99,7 +101,7 @@ pub(crate) struct VariantRow<'a> {
     source_height: Option<u32>,
     elapsed_ms: Option<i64>,
     cost_micros: Option<i64>,
-    palette: &'a [String],
+    palette: Document<&'a [Swatch]>,
     placeholder: Option<&'a str>,
     failure_stage: Option<&'static str>,
     failure_error: Option<&'a str>,
@@ -140,7 +142,7 @@ impl<'a> VariantRow<'a> {
             source_height: rendered.map(|rendered| rendered.height),
             elapsed_ms: variant.elapsed_ms.map(bigint),
             cost_micros: moments.cost_micros.map(bigint),
-            palette: rendered.map_or(&[], |rendered| rendered.palette.as_slice()),
+            palette: Document(rendered.map_or(&[], |rendered| rendered.palette.as_slice())),
             placeholder: rendered.map(|rendered| rendered.placeholder.as_str()),
             failure_stage: failure.map(|failure| failure.stage.as_str()),
             failure_error: failure.map(|failure| failure.error.as_str()),

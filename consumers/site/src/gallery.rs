@@ -76,6 +76,18 @@ pub struct Artwork {
     pub icon: Image,
     /// The whole picture at the size of a listing.
     pub preview: Image,
+    /// The same picture as JPEG between the preview and the display, the smallest first.
+    pub mediums: Vec<Image>,
+    /// The same as WebP.
+    pub webp_mediums: Vec<Image>,
+    /// The display without loss, of flat art.
+    pub lossless: Option<Image>,
+    /// What moves, of an animation.
+    pub animation: Option<Image>,
+    /// What a shared link shows.
+    pub card: Option<Image>,
+    /// Whether its pixels are to stay squares when it is shown larger.
+    pub pixelated: bool,
     /// `#rrggbb`, most prominent first.
     pub palette: Vec<String>,
     /// A thumbhash, base64: what stands in for the picture until it has loaded. See [`crate::backdrop`].
@@ -155,6 +167,8 @@ impl Artwork {
     pub fn images(&self) -> impl Iterator<Item = &Image> {
         [&self.display, &self.thumb, &self.icon, &self.preview]
             .into_iter()
+            .chain(self.mediums.iter().chain(&self.webp_mediums))
+            .chain(self.lossless.iter().chain(&self.animation).chain(&self.card))
             .chain(self.variants.iter().flat_map(|variant| [&variant.display, &variant.thumb]))
     }
 }

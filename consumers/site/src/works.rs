@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use atelier_events::{ArtworkId, Log, Position, Recorded, Rendition, RenditionKind, Stream, Unreadable};
+use atelier_events::{ArtworkId, Log, Look, Position, Recorded, Rendition, RenditionKind, Stream, Unreadable};
 
 use crate::gallery::{Artwork, Gallery, Image, Variant};
 
@@ -122,7 +122,16 @@ fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
         thumb: image(RenditionKind::Thumb)?,
         icon: image(RenditionKind::Icon)?,
         preview: image(RenditionKind::Preview)?,
-        palette: rendered.palette.clone(),
+        mediums: [RenditionKind::Medium640, RenditionKind::Medium1280].into_iter().filter_map(image).collect(),
+        webp_mediums: [RenditionKind::Medium640Webp, RenditionKind::Medium1280Webp]
+            .into_iter()
+            .filter_map(image)
+            .collect(),
+        lossless: image(RenditionKind::Lossless),
+        animation: image(RenditionKind::Animation),
+        card: image(RenditionKind::Card),
+        pixelated: rendered.look == Look::Pixels,
+        palette: rendered.palette.iter().map(|swatch| swatch.colour.clone()).collect(),
         placeholder: Some(rendered.placeholder.clone()),
         variants: others.filter_map(other_version).collect(),
     })

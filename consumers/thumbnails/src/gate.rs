@@ -56,6 +56,8 @@ pub struct Inspected {
     pub orientation: Orientation,
     /// Drawn in flat colours, like pixel art or a screenshot: halved colour resolution would smear its edges.
     pub flat: bool,
+    /// Pictures in it that are shown one after the other; 1 of a still one.
+    pub frames: u64,
 }
 
 /// Lets a file through or says why not. Every bound of `limits` is held here.
@@ -75,7 +77,8 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, Refused> {
         Format::Gif => gif::walk(bytes, limits),
     }?;
     let flat = found.palette || found.lossless && length * FLAT_PIXELS_PER_BYTE < area(found.width, found.height);
-    Ok(Inspected { format, width: found.width, height: found.height, orientation: orientation(found.exif), flat })
+    let Found { width, height, frames, .. } = found;
+    Ok(Inspected { format, width, height, orientation: orientation(found.exif), flat, frames })
 }
 
 /// A losslessly packed drawing needs less than a quarter of a byte for a pixel; a photograph or painting needs more
@@ -86,6 +89,7 @@ const FLAT_PIXELS_PER_BYTE: u64 = 4;
 struct Found<'a> {
     width: u32,
     height: u32,
+    frames: u64,
     palette: bool,
     lossless: bool,
     exif: Option<&'a [u8]>,

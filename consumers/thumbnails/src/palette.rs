@@ -1,5 +1,7 @@
 //! The colours a picture is made of.
 
+use atelier_events::Swatch;
+
 use crate::raster::Raster;
 
 /// At most this many colours.
@@ -11,14 +13,15 @@ const DISTINCT: i32 = 48 * 48;
 /// A colour that covers less than one pixel in this many is left out.
 const LEAST_SHARE: u64 = 250;
 
-/// Up to six colours that differ clearly, the most present first; none of a picture that is all transparent.
+/// Up to six colours that differ clearly, the most present first, each with its share of what is not transparent; none
+/// of a picture that is all transparent.
 ///
 /// Pixels fall into 4096 bins of four bits a channel. The fullest bin gives a colour, the mean of its pixels, and takes
 /// every bin near it along, so that the next colour is another one.
-pub(crate) fn palette(picture: &Raster) -> Vec<[u8; 3]> {
+pub(crate) fn palette(picture: &Raster) -> Vec<Swatch> {
     let mut bins = vec![Bin::default(); 4096];
     let mut seen: u64 = 0;
-    for pixel in picture.pixels().chunks_exact(if picture.has_alpha() { 4 } else { 3 }) {
+    for pixel in picture.pixels().chunks_exact(picture.channels()) {
         if pixel.get(3).is_some_and(|alpha| *alpha < 128) {
             continue;
         }
@@ -38,12 +41,12 @@ pub(crate) fn palette(picture: &Raster) -> Vec<[u8; 3]> {
         }
     }
     groups.sort_by_key(|(_, pixels)| std::cmp::Reverse(*pixels));
-    groups
-        .iter()
-        .take(COLOURS)
-        .filter(|(_, pixels)| pixels * LEAST_SHARE >= seen)
-        .map(|(head, _)| bins[*head].mean())
-        .collect()
+    let swatch = |(head, pixels): &(usize, u64)| {
+        let [red, green, blue] = bins[*head].mean();
+        let per_mille = u16::try_from(pixels * 1000 / seen).expect("a share of a thousand");
+        Swatch { colour: format!("#{red:02x}{green:02x}{blue:02x}"), per_mille }
+    };
+    groups.iter().take(COLOURS).filter(|(_, pixels)| pixels * LEAST_SHARE >= seen).map(swatch).collect()
 }
 
 #[derive(Clone, Default)]

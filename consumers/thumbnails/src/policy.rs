@@ -1,5 +1,6 @@
 //! What is taken and what is cut from it: settings with their defaults.
 
+use atelier_events::RenditionKind;
 use serde::{Deserialize, Serialize};
 
 /// What renditions look like and what an upload may be.
@@ -26,6 +27,18 @@ pub struct Policy {
     pub preview_side_px: u16,
     /// WebP quality of the preview, 1 to 100.
     pub preview_quality: u8,
+    /// Quality of the renditions of 1280 and 640 pixels as JPEG and as WebP, 1 to 100.
+    pub medium_quality: u8,
+    /// JPEG quality of the card, 1 to 100.
+    pub card_quality: u8,
+    /// An animation fits a square of this side in pixels, at most 4096.
+    pub animation_side_px: u16,
+    /// WebP quality of an animation's frames, 1 to 100.
+    pub animation_quality: u8,
+    /// Frames of an animation that are kept, from the first.
+    pub animation_frames: u32,
+    /// What is cut beside display, thumb, icon and preview, where the original has it to give.
+    pub extras: Vec<RenditionKind>,
 }
 
 impl Default for Policy {
@@ -40,6 +53,20 @@ impl Default for Policy {
             icon_quality: 80,
             preview_side_px: 256,
             preview_quality: 90,
+            medium_quality: 80,
+            card_quality: 85,
+            animation_side_px: 480,
+            animation_quality: 75,
+            animation_frames: 300,
+            extras: vec![
+                RenditionKind::Lossless,
+                RenditionKind::Medium1280,
+                RenditionKind::Medium1280Webp,
+                RenditionKind::Medium640,
+                RenditionKind::Medium640Webp,
+                RenditionKind::Card,
+                RenditionKind::Animation,
+            ],
         }
     }
 }

@@ -1,17 +1,26 @@
 //! Pixels in memory: eight bits a channel, with or without alpha.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage, RgbaImage};
 
+use crate::buffers;
+
 /// RGB or RGBA (not premultiplied), row by row without padding; never empty.
-#[derive(Clone)]
 pub(crate) struct Raster {
     width: u32,
     height: u32,
     alpha: bool,
     pixels: Vec<u8>,
+}
+
+thread_local! {
+    /// Keeps its buffers between pictures.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
 }
 
 impl Raster {
@@ -36,6 +45,15 @@ impl Raster {
         Self { width, height, alpha, pixels }
     }
 
+    /// All of one colour.
+    pub(crate) fn filled(width: u32, height: u32, colour: [u8; 3]) -> Self {
+        let mut pixels = buffers::take(width as usize * height as usize * 3);
+        for pixel in pixels.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&colour);
+        }
+        Self::rgb(width, height, pixels)
+    }
+
     pub(crate) fn width(&self) -> u32 {
         self.width
     }
@@ -48,48 +66,77 @@ impl Raster {
         self.width.min(self.height)
     }
 
+    pub(crate) fn long_side(&self) -> u32 {
+        self.width.max(self.height)
+    }
+
     pub(crate) fn has_alpha(&self) -> bool {
         self.alpha
+    }
+
+    /// Bytes of a pixel.
+    pub(crate) fn channels(&self) -> usize {
+        if self.alpha { 4 } else { 3 }
     }
 
     pub(crate) fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// Only of a raster without alpha: what draws on RGBA would have to blend it, too.
-    pub(crate) fn rgb_mut(&mut self) -> &mut [u8] {
-        assert!(!self.alpha, "flattened before it is drawn on");
+    pub(crate) fn pixels_mut(&mut self) -> &mut [u8] {
         &mut self.pixels
     }
 
     /// The whole picture in `width` x `height`, by Lanczos3.
     pub(crate) fn resized(&self, width: u32, height: u32) -> Self {
-        self.sampled(width, height, FilterType::Lanczos3)
+        self.scaled(width, height, &options(ResizeAlg::Convolution(FilterType::Lanczos3)))
     }
 
     /// Half as wide and high, each pixel the mean of four: what Lanczos3 then samples from costs a quarter, and a
     /// picture that stays at least twice the size of its last step shows no difference.
     pub(crate) fn halved(&self) -> Self {
-        self.sampled((self.width / 2).max(1), (self.height / 2).max(1), FilterType::Box)
+        let (width, height) = ((self.width / 2).max(1), (self.height / 2).max(1));
+        self.scaled(width, height, &options(ResizeAlg::Convolution(FilterType::Box)))
+    }
+
+    /// Each pixel as a square of `times` x `times`.
+    pub(crate) fn enlarged(&self, times: u32) -> Self {
+        self.scaled(self.width * times, self.height * times, &options(ResizeAlg::Nearest))
     }
 
     /// The largest centred part of the shape of `width` x `height`, in that size. The crop is to fractions of a pixel,
     /// so nothing shifts.
     pub(crate) fn covering(&self, width: u32, height: u32) -> Self {
-        let options = options(FilterType::Lanczos3).fit_into_destination(None);
+        let options = options(ResizeAlg::Convolution(FilterType::Lanczos3)).fit_into_destination(None);
         self.scaled(width, height, &options)
     }
 
+    /// Lays an opaque or see-through picture on this one, which has no alpha and room for it.
+    pub(crate) fn lay(&mut self, above: &Self, left: u32, top: u32) {
+        assert!(!self.alpha && left + above.width <= self.width && top + above.height <= self.height, "it fits");
+        let step = above.channels();
+        for (row, line) in above.pixels.chunks_exact(above.width as usize * step).enumerate() {
+            let start = ((top as usize + row) * self.width as usize + left as usize) * 3;
+            let below = &mut self.pixels[start..start + above.width as usize * 3];
+            for (below, above) in below.chunks_exact_mut(3).zip(line.chunks_exact(step)) {
+                let alpha = above.get(3).map_or(255, |alpha| u16::from(*alpha));
+                for (below, above) in below.iter_mut().zip(above) {
+                    *below = mixed(*below, *above, alpha);
+                }
+            }
+        }
+    }
+
     /// Turned and mirrored as the orientation asks.
-    pub(crate) fn oriented(self, orientation: Orientation) -> Self {
+    pub(crate) fn oriented(mut self, orientation: Orientation) -> Self {
         if orientation == Orientation::NoTransforms {
             return self;
         }
-        let alpha = self.alpha;
+        let (alpha, pixels) = (self.alpha, std::mem::take(&mut self.pixels));
         let mut image = if alpha {
-            RgbaImage::from_raw(self.width, self.height, self.pixels).map(DynamicImage::ImageRgba8)
+            RgbaImage::from_raw(self.width, self.height, pixels).map(DynamicImage::ImageRgba8)
         } else {
-            RgbImage::from_raw(self.width, self.height, self.pixels).map(DynamicImage::ImageRgb8)
+            RgbImage::from_raw(self.width, self.height, pixels).map(DynamicImage::ImageRgb8)
         }
         .expect("the constructors hold the length");
         image.apply_orientation(orientation);
@@ -98,20 +145,17 @@ impl Raster {
     }
 
     /// Without alpha, on white.
-    pub(crate) fn flattened(&self) -> Self {
+    pub(crate) fn flattened(&self) -> Cow<'_, Self> {
         if !self.alpha {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
-        let mut pixels = Vec::with_capacity(self.pixels.len() / 4 * 3);
-        for pixel in self.pixels.chunks_exact(4) {
-            let alpha = u16::from(pixel[3]);
-            pixels.extend(pixel[..3].iter().map(|value| mixed(255, *value, alpha)));
+        let mut pixels = buffers::take(self.pixels.len() / 4 * 3);
+        for (flat, pixel) in pixels.chunks_exact_mut(3).zip(self.pixels.chunks_exact(4)) {
+            for (flat, value) in flat.iter_mut().zip(pixel) {
+                *flat = mixed(255, *value, u16::from(pixel[3]));
+            }
         }
-        Self { alpha: false, pixels, ..*self }
-    }
-
-    fn sampled(&self, width: u32, height: u32, filter: FilterType) -> Self {
-        self.scaled(width, height, &options(filter))
+        Cow::Owned(Self { alpha: false, pixels, ..*self })
     }
 
     /// The resizer premultiplies alpha before it mixes pixels and divides afterwards.
@@ -122,11 +166,26 @@ impl Raster {
         let kind = if self.alpha { PixelType::U8x4 } else { PixelType::U8x3 };
         let source =
             ImageRef::new(self.width, self.height, &self.pixels, kind).expect("the constructors hold the length");
-        let mut target = Image::new(width, height, kind);
-        Resizer::new()
-            .resize(&source, &mut target, options)
+        let pixels = buffers::take(width as usize * height as usize * self.channels());
+        let mut target = Image::from_vec_u8(width, height, pixels, kind).expect("a buffer of that length was taken");
+        RESIZER
+            .with_borrow_mut(|resizer| resizer.resize(&source, &mut target, options))
             .expect("both have one pixel type and the crop lies inside");
         Self { width, height, alpha: self.alpha, pixels: target.into_vec() }
+    }
+}
+
+impl Clone for Raster {
+    fn clone(&self) -> Self {
+        let mut pixels = buffers::take(self.pixels.len());
+        pixels.copy_from_slice(&self.pixels);
+        Self { pixels, ..*self }
+    }
+}
+
+impl Drop for Raster {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.pixels));
     }
 }
 
@@ -143,8 +202,8 @@ pub(crate) fn fit(width: u32, height: u32, side: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-fn options(filter: FilterType) -> ResizeOptions {
-    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter))
+fn options(algorithm: ResizeAlg) -> ResizeOptions {
+    ResizeOptions::new().resize_alg(algorithm)
 }
 
 /// `below` covered by `above` to `alpha` 255ths, rounded.

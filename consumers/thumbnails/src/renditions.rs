@@ -10,6 +10,7 @@ use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::caption::Caption;
 use crate::cut::{Cut, cut};
 use crate::policy::Policy;
 use crate::refused::Refused;
@@ -59,7 +60,7 @@ impl Renditions {
             }
             Err(error) => return Err(error.into()),
         };
-        let set = match self.cut(bytes.clone(), artwork.details.artist.clone()).await? {
+        let set = match self.cut(bytes.clone(), Caption::of(&artwork.details.title, &artwork.details.artist)).await? {
             Ok(set) => set,
             Err(refused) => return Ok(Outcome::Discarded(refused.to_string())),
         };
@@ -67,7 +68,7 @@ impl Renditions {
             Original::Generated(blob) => blob,
             // An upload's key can be written again while its URL lasts; the original's cannot.
             Original::Uploaded(_) => {
-                let media_type = set.source.media_type;
+                let media_type = &*set.source.media_type;
                 let key = keys::original(&artwork.owner, variant_id, keys::extension(media_type));
                 self.blobs.put(&key, bytes, media_type).await?
             }
@@ -75,7 +76,7 @@ impl Renditions {
         let puts = set.renditions.into_iter().map(|picture| {
             let key = keys::rendition(&artwork.owner, variant_id, picture.kind);
             async move {
-                let blob = self.blobs.put(&key, Bytes::from(picture.bytes), picture.media_type).await?;
+                let blob = self.blobs.put(&key, Bytes::from(picture.bytes), &picture.media_type).await?;
                 anyhow::Ok(Rendition { kind: picture.kind, blob, width: picture.width, height: picture.height })
             }
         });
@@ -86,17 +87,17 @@ impl Renditions {
             width: set.source.width,
             height: set.source.height,
             renditions,
-            palette: set.palette.iter().map(|[red, green, blue]| format!("#{red:02x}{green:02x}{blue:02x}")).collect(),
+            look: set.look,
+            palette: set.palette,
             placeholder: set.placeholder,
         };
         Ok(Outcome::Completed(vec![Write::answer(cause, ACTOR, Event::Variant(VariantEvent::Rendered(rendered)))]))
     }
 
     /// Cutting takes a core for as long as it lasts, so it runs where that blocks nobody.
-    async fn cut(&self, bytes: Bytes, artist: String) -> anyhow::Result<Result<Cut, Refused>> {
+    async fn cut(&self, bytes: Bytes, caption: Caption) -> anyhow::Result<Result<Cut, Refused>> {
         let policy = self.policy.clone();
-        let cutting = move || cut(&bytes, Some(artist.as_str()).filter(|artist| !artist.is_empty()), &policy);
-        tokio::task::spawn_blocking(cutting).await.context("cutting")
+        tokio::task::spawn_blocking(move || cut(&bytes, &caption, &policy)).await.context("cutting")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use atelier_events::artwork::{Created, Details, default_category};
 use atelier_events::log::Write;
-use atelier_events::variant::{Rendered, Requested, Uploaded};
+use atelier_events::variant::{Look, Rendered, Requested, Uploaded};
 use atelier_events::{
     Append, ArtworkEvent, ArtworkId, Blob, Context, Event, ExpectedVersion, GenerationId, NewEvent, Priority, Recipe,
     Stream, VariantEvent, VariantId,
@@ -81,6 +81,7 @@ pub(crate) fn rendered() -> Event {
         width: 1,
         height: 1,
         renditions: Vec::new(),
+        look: Look::Photo,
         palette: Vec::new(),
         placeholder: String::new(),
     }))

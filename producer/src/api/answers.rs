@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atelier_events::ArtworkId;
+use atelier_events::{ArtworkId, Swatch};
 use axum::Json;
 use axum::http::header::{HeaderName, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -41,6 +41,19 @@ pub(crate) fn renditions(app: &App, rows: Vec<RenditionRow>) -> BTreeMap<String,
         (kind, RenditionAnswer { url, media_type, length, width, height })
     };
     rows.into_iter().map(answer).collect()
+}
+
+/// A colour of a picture.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct SwatchAnswer {
+    /// `#rrggbb`.
+    colour: String,
+    /// How much of the picture it covers, in thousandths.
+    per_mille: u16,
+}
+
+fn swatches(palette: Vec<Swatch>) -> Vec<SwatchAnswer> {
+    palette.into_iter().map(|Swatch { colour, per_mille }| SwatchAnswer { colour, per_mille }).collect()
 }
 
 /// An artwork.
@@ -83,10 +96,11 @@ pub(crate) struct ArtworkAnswer {
     pub(crate) published: bool,
     /// The variant that stands for it: the newest complete one.
     cover: Option<Uuid>,
-    /// The cover's files: `display`, `thumb`, `icon`, `preview`.
+    /// The cover's files: `display`, `thumb`, `icon`, `preview` and `card`; of a larger original `medium_640`,
+    /// `medium_640_webp`, `medium_1280` and `medium_1280_webp`; of flat art `lossless`; of an animation `animation`.
     renditions: BTreeMap<String, RenditionAnswer>,
-    /// The cover's colours, `#rrggbb`, the most present first.
-    palette: Vec<String>,
+    /// The cover's colours, the most present first.
+    palette: Vec<SwatchAnswer>,
     /// What to show until the picture is there: a thumbhash, base64.
     placeholder: Option<String>,
     /// Width of the cover's original in pixels, as seen.
@@ -120,7 +134,7 @@ impl ArtworkAnswer {
             published: row.published_position.is_some(),
             cover: row.cover_variant,
             renditions: renditions(app, row.renditions.0),
-            palette: row.palette.unwrap_or_default(),
+            palette: swatches(row.palette.map(|palette| palette.0).unwrap_or_default()),
             placeholder: row.placeholder,
             width: row.source_width,
             height: row.source_height,
@@ -200,7 +214,8 @@ pub(crate) struct VariantAnswer {
     width: Option<i64>,
     /// Height of the original in pixels, as seen.
     height: Option<i64>,
-    palette: Vec<String>,
+    /// Its colours, the most present first.
+    palette: Vec<SwatchAnswer>,
     placeholder: Option<String>,
     /// How long the provider took, in milliseconds.
     elapsed_ms: Option<i64>,
@@ -247,7 +262,7 @@ impl VariantAnswer {
             original,
             width: row.source_width,
             height: row.source_height,
-            palette: row.palette,
+            palette: swatches(row.palette.0),
             placeholder: row.placeholder,
             elapsed_ms: row.elapsed_ms,
             cost_micros: row.cost_micros,

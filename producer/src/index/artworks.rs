@@ -1,3 +1,4 @@
+use atelier_events::Swatch;
 use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{PgExecutor, types::time::OffsetDateTime};
@@ -47,7 +48,7 @@ pub(crate) struct ArtworkRow {
     pub(crate) created_position: i64,
     pub(crate) published_position: Option<i64>,
     pub(crate) cover_variant: Option<Uuid>,
-    pub(crate) palette: Option<Vec<String>>,
+    pub(crate) palette: Option<Json<Vec<Swatch>>>,
     pub(crate) placeholder: Option<String>,
     pub(crate) source_width: Option<i64>,
     pub(crate) source_height: Option<i64>,

@@ -1,3 +1,4 @@
+use atelier_events::Swatch;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -39,7 +40,7 @@ pub(crate) struct VariantRow {
     pub(crate) source_height: Option<i64>,
     pub(crate) elapsed_ms: Option<i64>,
     pub(crate) cost_micros: Option<i64>,
-    pub(crate) palette: Vec<String>,
+    pub(crate) palette: Json<Vec<Swatch>>,
     pub(crate) placeholder: Option<String>,
     pub(crate) failure_stage: Option<String>,
     pub(crate) failure_error: Option<String>,

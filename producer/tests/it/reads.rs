@@ -133,7 +133,7 @@ async fn an_artwork_says_all_that_is_known_about_it() -> anyhow::Result<()> {
     let page = studio.get(&format!("/v1/artworks/{artwork}")).await?;
     assert_eq!((&page["status"], &page["published"], &page["owner"]), (&json!("active"), &json!(false), &json!("ann")));
     assert_eq!(page["renditions"]["display"]["url"], accepted["renditions"]["display"]);
-    assert_eq!((&page["width"], &page["palette"]), (&json!(30), &json!(["#102030"])));
+    assert_eq!((&page["width"], &page["palette"]), (&json!(30), &json!([{ "colour": "#102030", "per_mille": 1000 }])));
     let only = &page["variants"][0];
     assert_eq!((&only["state"], &only["filename"]), (&json!("completed"), &json!("harbour.png")));
     assert!(only["original"]["url"].as_str().is_some_and(|url| url.contains("X-Amz-Signature")), "{only}");

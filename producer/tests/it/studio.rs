@@ -9,8 +9,8 @@ use atelier_events::bus::{Bus, PostgresBus};
 use atelier_events::log::Write;
 use atelier_events::variant::{Failed, Rendered, VariantEvent};
 use atelier_events::{
-    Append, ArtworkId, Blob, Context, Event, ExpectedVersion, Log, NewEvent, Position, Rendition, RenditionKind, Stage,
-    Stream, VariantId, keys,
+    Append, ArtworkId, Blob, Context, Event, ExpectedVersion, Log, Look, NewEvent, Position, Rendition, RenditionKind,
+    Stage, Stream, Swatch, VariantId, keys,
 };
 use atelier_index::ReadModel;
 use atelier_producer::settings::{ApiSettings, Settings, SiteAddress};
@@ -153,7 +153,8 @@ impl Studio {
             width: 30,
             height: 20,
             renditions: kinds.map(rendition).to_vec(),
-            palette: vec!["#102030".to_owned()],
+            look: Look::Photo,
+            palette: vec![Swatch { colour: "#102030".to_owned(), per_mille: 1000 }],
             placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
         };
         self.tell(Stream::artwork(artwork), Event::Variant(VariantEvent::Rendered(rendered))).await

@@ -8,8 +8,8 @@ use atelier_events::export::{self, ExportEvent, Selection};
 use atelier_events::log::Write;
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
-    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, NewEvent,
-    Position, Recipe, Recorded, Stream, VariantId, keys,
+    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, Look,
+    NewEvent, Position, Recipe, Recorded, Stream, VariantId, keys,
 };
 use atelier_exports::{Exports, MANIFEST};
 use atelier_runtime::{Attempt, Job, Outcome};
@@ -78,6 +78,7 @@ impl Story {
             width: 30,
             height: 20,
             renditions: Vec::new(),
+            look: Look::Photo,
             palette: Vec::new(),
             placeholder: String::new(),
         };

@@ -55,7 +55,10 @@ async fn an_upload_goes_from_processing_to_active_with_its_renditions() -> anyho
     assert_eq!(row.try_get::<String, _>("state")?, "completed");
     assert_eq!(row.try_get::<i64, _>("original_length")?, 7);
     assert_eq!(row.try_get::<i64, _>("source_width")?, 300);
-    assert_eq!(row.try_get::<Vec<String>, _>("palette")?, ["#102030", "#a0b0c0"]);
+    let palette: serde_json::Value = row.try_get("palette")?;
+    let expected = [("#102030", 612), ("#a0b0c0", 388)];
+    let expected = expected.map(|(colour, per_mille)| serde_json::json!({ "colour": colour, "per_mille": per_mille }));
+    assert_eq!(palette, serde_json::json!(expected));
     assert_eq!(row.try_get::<Option<String>, _>("filename")?.as_deref(), Some("a.png"));
     let kinds: Vec<String> =
         sqlx::query_scalar("select kind from read.renditions order by kind").fetch_all(story.pool()).await?;

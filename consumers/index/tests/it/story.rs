@@ -6,8 +6,8 @@ use atelier_events::export::{self, ExportEvent, Selection};
 use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
-    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, NewEvent,
-    Position, Recipe, Relation, Rendition, RenditionKind, Stage, Stream, VariantId, keys,
+    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, Look,
+    NewEvent, Position, Recipe, Relation, Rendition, RenditionKind, Stage, Stream, Swatch, VariantId, keys,
 };
 use atelier_index::ReadModel;
 use atelier_runtime::Projection;
@@ -157,7 +157,11 @@ pub(crate) fn rendered(variant_id: VariantId, length: u64) -> Event {
         width: 300,
         height: 200,
         renditions: kinds.map(rendition).to_vec(),
-        palette: vec!["#102030".to_owned(), "#a0b0c0".to_owned()],
+        look: Look::Photo,
+        palette: vec![
+            Swatch { colour: "#102030".to_owned(), per_mille: 612 },
+            Swatch { colour: "#a0b0c0".to_owned(), per_mille: 388 },
+        ],
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
     }))
 }

@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use super::frame::{Frame, Moment, Picture, timestamp, tint_of, title};
 use super::{RenderError, Site, artwork_href};
 use crate::backdrop::impression;
-use crate::gallery::Artwork;
+use crate::gallery::{Artwork, Image};
 use crate::untrusted::{WebLink, colour, excerpt, printable, web_link};
 use crate::video::{Video, video};
 
 /// How many tags of an artwork its page shows; more of them tell nothing.
 const SHOWN_TAGS: usize = 32;
+
+/// Up to this side pixel art is enlarged, in CSS pixels.
+const PIXELS_SIDE: u32 = 1024;
 
 #[derive(Serialize)]
 struct ArtworkPage<'a> {
@@ -33,6 +36,15 @@ struct ArtworkView<'a> {
     created: Moment,
     alt: String,
     display: Picture,
+    /// Sizes of the display for `srcset`, itself the last.
+    srcset: Vec<Picture>,
+    /// The same for telephones, as WebP.
+    webp_srcset: Vec<Picture>,
+    lossless: Option<Picture>,
+    animation: Option<Picture>,
+    pixelated: bool,
+    /// How many times its size the picture may be shown.
+    zoom: u32,
     preview: Picture,
     backdrop: Option<String>,
     source: Option<WebLink>,
@@ -107,6 +119,12 @@ impl Site {
             created: Moment::new(artwork.created_at),
             alt: title(artwork),
             display: Picture::new(&artwork.display),
+            srcset: artwork.mediums.iter().chain([&artwork.display]).map(Picture::new).collect(),
+            webp_srcset: artwork.webp_mediums.iter().map(Picture::new).collect(),
+            lossless: artwork.lossless.as_ref().map(Picture::new),
+            animation: artwork.animation.as_ref().map(Picture::new),
+            pixelated: artwork.pixelated,
+            zoom: if artwork.pixelated { zoom(&artwork.display) } else { 1 },
             preview: Picture::new(&artwork.preview),
             backdrop: artwork.placeholder.as_deref().and_then(impression).or_else(|| tint_of(artwork)),
             source: artwork.source_url.as_deref().and_then(web_link),
@@ -150,6 +168,11 @@ impl Site {
         }
         work
     }
+}
+
+/// Pixel art is enlarged by a whole number, so that all its squares have one size.
+fn zoom(image: &Image) -> u32 {
+    (PIXELS_SIDE / image.width.max(image.height).max(1)).max(1)
 }
 
 /// The title in its whole length.

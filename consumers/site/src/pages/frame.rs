@@ -114,7 +114,7 @@ impl Site {
     }
 
     pub(super) fn social_image(&self, artwork: &Artwork) -> SocialImage {
-        let image = &artwork.display;
+        let image = artwork.card.as_ref().unwrap_or(&artwork.display);
         SocialImage {
             url: self.meta.url(&encode_path(&media_path(&image.key))),
             width: image.width,

@@ -36,6 +36,12 @@ fn hostile(number: u32, text: &str) -> Artwork {
         video_url: Some(text()),
         prompt: Some(text()),
         provider: Some(text()),
+        mediums: Vec::new(),
+        webp_mediums: Vec::new(),
+        lossless: None,
+        animation: None,
+        card: None,
+        pixelated: false,
         palette: vec![text(), "#000000;background:url(//evil.example)".to_owned()],
         placeholder: Some(text()),
         ..sample::artwork(number)

@@ -40,7 +40,9 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     if header.raw_bytes / DEFLATE_RATIO > data {
         return Err(Refused::Implausible { bytes: data, width: header.width, height: header.height });
     }
-    Ok(Found { width: header.width, height: header.height, palette: header.palette, lossless: true, exif })
+    // Of an animated one the default image is shown, which need not be part of the animation.
+    let Header { width, height, palette, .. } = header;
+    Ok(Found { width, height, frames: 1, palette, lossless: true, exif })
 }
 
 struct Header {

@@ -37,7 +37,8 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     }
     let (width, height) =
         picture.size.filter(|_| picture.frames > 0).ok_or_else(|| Refused::corrupt("it has no picture data"))?;
-    Ok(Found { width, height, palette: false, lossless: picture.lossless, exif })
+    let frames = picture.frames;
+    Ok(Found { width, height, frames, palette: false, lossless: picture.lossless, exif })
 }
 
 #[derive(Default)]

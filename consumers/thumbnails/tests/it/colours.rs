@@ -64,9 +64,11 @@ fn the_palette_holds_the_clearly_different_colours_by_share() {
     });
     let palette = cut_plain(&png(bands)).expect("a picture").palette;
     assert_eq!(palette.len(), 3, "{palette:?}");
-    for (colour, expected) in palette.iter().zip([[20, 40, 200], [240, 230, 220], [200, 60, 20]]) {
-        let near = colour.iter().zip(expected).all(|(is, should): (&u8, u8)| is.abs_diff(should) < 4);
-        assert!(near, "{colour:?} is not {expected:?}");
+    let expected = [([20, 40, 200], 500), ([240, 230, 220], 300), ([200, 60, 20], 200)];
+    for (swatch, (colour, per_mille)) in palette.iter().zip(expected) {
+        let channel = |at: usize| u8::from_str_radix(&swatch.colour[at..at + 2], 16).expect("two digits");
+        let near = [1, 3, 5].map(channel).iter().zip(colour).all(|(is, should): (&u8, u8)| is.abs_diff(should) < 4);
+        assert!(near && swatch.per_mille.abs_diff(per_mille) < 12, "{swatch:?} is not {colour:?} of {per_mille}");
     }
     assert!(cut_plain(&png(scene(500, 400))).expect("a picture").palette.len() <= 6);
 }

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use atelier_events::RenditionKind;
-use atelier_thumbnails::{Cut, Picture, Policy, Refused, cut};
+use atelier_thumbnails::{Caption, Cut, Picture, Policy, Refused, cut};
 use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
@@ -69,7 +69,7 @@ pub(crate) fn exif(orientation: u8) -> Vec<u8> {
 }
 
 pub(crate) fn cut_plain(original: &[u8]) -> Result<Cut, Refused> {
-    cut(original, None, &Policy::default())
+    cut(original, &Caption::default(), &Policy::default())
 }
 
 pub(crate) fn of(cut: &Cut, kind: RenditionKind) -> &Picture {
@@ -100,4 +100,26 @@ pub(crate) fn mean(image: &RgbaImage) -> [f64; 3] {
 #[expect(clippy::cast_precision_loss, reason = "sums over test pictures are far below what f64 counts exactly")]
 fn ratio(sum: u64, count: usize) -> f64 {
     sum as f64 / count as f64
+}
+
+/// A drawing of flat colours: shapes, lines and sprayed dots with hard edges, as children paint them.
+pub(crate) fn flat_art(width: u32, height: u32) -> RgbImage {
+    let mut dice: u32 = 7;
+    let mut roll = |below: u32| {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (dice >> 8) % below
+    };
+    let mut art = RgbImage::from_pixel(width, height, image::Rgb([255; 3]));
+    for _ in 0..40 {
+        let (left, top, side) = (roll(width), roll(height), 20 + roll(160));
+        let colour = image::Rgb([0; 3].map(|_: u8| [0, 64, 128, 192, 255][roll(5) as usize]));
+        let round = roll(2) == 0;
+        for (x, y) in (0..side * side).map(|at| (at % side, at / side)) {
+            let inside = !round || (2 * x).abs_diff(side).pow(2) + (2 * y).abs_diff(side).pow(2) < side * side;
+            if inside && left + x < width && top + y < height {
+                art.put_pixel(left + x, top + y, colour);
+            }
+        }
+    }
+    art
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use atelier_thumbnails::gate::inspect;
-use atelier_thumbnails::{Limits, Policy, Refused, cut};
+use atelier_thumbnails::{Caption, Limits, Policy, Refused, cut};
 use image::codecs::gif::GifEncoder;
 use image::{Frame, ImageFormat, Rgba, RgbaImage};
 
@@ -120,7 +120,7 @@ fn mangled_pictures_are_cut_or_refused_but_never_panic() {
                 mangled[at] = next().to_le_bytes()[0];
             }
             match cut_plain(&mangled) {
-                Ok(cut) => assert_eq!(cut.renditions.len(), 4),
+                Ok(cut) => assert!(cut.renditions.len() >= 5),
                 Err(refused) => {
                     damaged += 1;
                     assert!(!refused.to_string().contains("gave up"), "a decoder panicked");
@@ -264,7 +264,10 @@ fn an_animation_has_bounded_frames() {
     GifEncoder::new(&mut gif).encode_frames(frames).expect("an animation");
     let policy = |limits| Policy { limits, ..Policy::default() };
     let few = policy(Limits { max_frames: 4, ..Limits::default() });
-    assert_eq!(cut(&gif, None, &few), Err(Refused::TooManyFrames { frames: 5, limit: 4 }));
+    assert_eq!(cut(&gif, &Caption::default(), &few), Err(Refused::TooManyFrames { frames: 5, limit: 4 }));
     let small = policy(Limits { max_frame_px: 20_000, ..Limits::default() });
-    assert_eq!(cut(&gif, None, &small), Err(Refused::TooManyFramePixels { frames: 5, pixels: 25_000, limit: 20_000 }));
+    assert_eq!(
+        cut(&gif, &Caption::default(), &small),
+        Err(Refused::TooManyFramePixels { frames: 5, pixels: 25_000, limit: 20_000 })
+    );
 }

@@ -1,6 +1,9 @@
-//! How large the renditions are.
+//! How large the renditions are, and which there are.
 
-use atelier_events::RenditionKind::{Display, Icon, Preview, Thumb};
+use atelier_events::RenditionKind::{
+    Animation, Card, Display, Icon, Lossless, Medium640, Medium640Webp, Medium1280, Medium1280Webp, Preview, Thumb,
+};
+use atelier_thumbnails::{Caption, Policy, cut};
 
 use crate::fixtures::{cut_plain, jpeg, of, png, scene, seen};
 
@@ -22,7 +25,17 @@ fn renditions_have_the_promised_sizes_and_never_more_pixels_than_the_source() {
     for [source, display, thumb, icon, preview] in SIZES {
         let cut = cut_plain(&jpeg(&scene(source.0, source.1))).expect("a picture");
         assert_eq!((cut.source.width, cut.source.height), source);
-        let expected = [(Display, display), (Thumb, thumb), (Icon, icon), (Preview, preview)];
+        let mut expected = vec![(Display, display), (Thumb, thumb), (Icon, icon), (Preview, preview)];
+        let mediums = [(1280, Medium1280, Medium1280Webp), (640, Medium640, Medium640Webp)];
+        for (side, jpeg, webp) in mediums {
+            let longest = display.0.max(display.1);
+            if longest > side {
+                let scaled = |length: u32| ((length * 2 * side + longest) / (longest * 2)).max(1);
+                let size = (scaled(display.0), scaled(display.1));
+                expected.extend([(jpeg, size), (webp, size)]);
+            }
+        }
+        expected.push((Card, (1200, 630)));
         let kinds: Vec<_> =
             cut.renditions.iter().map(|picture| (picture.kind, (picture.width, picture.height))).collect();
         assert_eq!(kinds, expected, "cut from {source:?}");
@@ -31,6 +44,14 @@ fn renditions_have_the_promised_sizes_and_never_more_pixels_than_the_source() {
         }
         assert!(!cut.placeholder.is_empty() && !cut.palette.is_empty(), "cut from {source:?}");
     }
+}
+
+#[test]
+fn only_what_the_policy_asks_for_is_cut() {
+    let policy = Policy { extras: vec![Medium640], ..Policy::default() };
+    let cut = cut(&jpeg(&scene(900, 700)), &Caption::default(), &policy).expect("a picture");
+    let kinds: Vec<_> = cut.renditions.iter().map(|picture| picture.kind).collect();
+    assert_eq!(kinds, [Display, Thumb, Icon, Preview, Medium640]);
 }
 
 #[test]
@@ -44,11 +65,11 @@ fn a_thumb_of_a_panorama_is_cut_from_the_source_and_not_enlarged_from_the_displa
 }
 
 #[test]
-fn the_media_types_are_jpeg_and_for_the_preview_webp() {
-    let cut = cut_plain(&jpeg(&scene(320, 200))).expect("a picture");
+fn the_media_types_are_jpeg_and_webp() {
+    let cut = cut_plain(&jpeg(&scene(1320, 200))).expect("a picture");
     for picture in &cut.renditions {
         let (media_type, magic) = match picture.kind {
-            Preview => ("image/webp", &b"RIFF"[..]),
+            Preview | Lossless | Medium640Webp | Medium1280Webp | Animation => ("image/webp", &b"RIFF"[..]),
             _ => ("image/jpeg", &b"\xff\xd8\xff"[..]),
         };
         assert_eq!(picture.media_type, media_type);
@@ -59,9 +80,8 @@ fn the_media_types_are_jpeg_and_for_the_preview_webp() {
 #[test]
 fn equal_uploads_give_equal_bytes() {
     let upload = jpeg(&scene(1200, 900));
-    let once =
-        atelier_thumbnails::cut(&upload, Some("Ada"), &atelier_thumbnails::Policy::default()).expect("a picture");
-    let again =
-        atelier_thumbnails::cut(&upload, Some("Ada"), &atelier_thumbnails::Policy::default()).expect("a picture");
+    let caption = Caption::of("The sea", "Ada");
+    let once = cut(&upload, &caption, &Policy::default()).expect("a picture");
+    let again = cut(&upload, &caption, &Policy::default()).expect("a picture");
     assert_eq!(once, again);
 }

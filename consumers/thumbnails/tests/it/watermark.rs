@@ -1,13 +1,13 @@
 //! The artist's name on the display rendition.
 
 use atelier_events::RenditionKind::{Display, Icon, Preview, Thumb};
-use atelier_thumbnails::{Cut, Policy, cut};
+use atelier_thumbnails::{Caption, Corner, Cut, Mark, Policy, cut};
 use image::{Rgb, RgbImage};
 
 use crate::fixtures::{of, png, scene, seen};
 
 fn marked(upload: &[u8], name: &str) -> Cut {
-    cut(upload, Some(name), &Policy::default()).unwrap_or_else(|refused| panic!("{name:.40?}: {refused}"))
+    cut(upload, &Caption::of("", name), &Policy::default()).unwrap_or_else(|refused| panic!("{name:.40?}: {refused}"))
 }
 
 fn display(upload: &[u8], name: &str) -> Vec<u8> {
@@ -15,9 +15,9 @@ fn display(upload: &[u8], name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_name_is_on_the_display_and_on_nothing_else() {
+fn the_name_is_on_the_display_and_on_none_of_the_small_ones() {
     let upload = png(scene(900, 600));
-    let plain = cut(&upload, None, &Policy::default()).expect("a picture");
+    let plain = cut(&upload, &Caption::default(), &Policy::default()).expect("a picture");
     let named = marked(&upload, "Ada Lovelace");
     assert_ne!(of(&named, Display), of(&plain, Display));
     for kind in [Thumb, Icon, Preview] {
@@ -56,22 +56,56 @@ fn a_long_name_is_shortened_and_stays_in_its_corner() {
 fn names_of_many_scripts_are_drawn() {
     let upload = png(scene(900, 600));
     let plain = display(&upload, "");
-    for name in ["Zoë Ångström", "Мария Ильинична", "Ελένη", "Đặng Thị", "Čapek ♥", "Հայկ", "ქეთი", "e\u{301}lan"]
-    {
+    for name in [
+        "Zoë Ångström",
+        "Мария Ильинична",
+        "Ελένη",
+        "Đặng Thị",
+        "Čapek ♥",
+        "Հայկ",
+        "ქეთი",
+        "e\u{301}lan",
+        "مريم",
+        "שרה",
+        "अनुष्का",
+        "山田太郎",
+        "김민수",
+        "👩🏽‍🎨",
+    ] {
         assert_ne!(display(&upload, name), plain, "{name}");
     }
 }
 
 #[test]
-fn characters_that_cannot_be_drawn_are_left_out() {
+fn characters_that_no_font_has_or_that_reorder_text_are_left_out() {
     let upload = png(scene(900, 600));
-    assert_eq!(display(&upload, "Ada 漢字"), display(&upload, "Ada"));
-    assert_eq!(display(&upload, "مريم Ada"), display(&upload, "Ada"));
+    assert_eq!(display(&upload, "Ada \u{13080}\u{e123}"), display(&upload, "Ada"));
     assert_eq!(display(&upload, " A\u{202e}d\u{0}a\u{200b}\n\t\u{2066} B\u{feff} "), display(&upload, "Ada B"));
     let plain = display(&upload, "");
-    for name in ["漢字", "देवनागरी", "\u{202e}\u{202d}", "\u{7}\u{1b}", " \u{3000}\n", "👩🏽‍🎨"]
-    {
+    for name in ["\u{13080}", "\u{202e}\u{202d}", "\u{7}\u{1b}", " \u{3000}\n"] {
         assert_eq!(display(&upload, name), plain, "{name:?}");
+    }
+}
+
+#[test]
+fn the_mark_stands_in_its_corner_as_strong_as_it_is_meant() {
+    let upload = png(RgbImage::from_pixel(1000, 700, Rgb([0; 3])));
+    let brightest = |corner, opacity_percent, left: u32, top: u32| {
+        let mark = Mark { text: "Ada".to_owned(), corner, opacity_percent };
+        let caption = Caption { mark: Some(mark), ..Caption::default() };
+        let cut = cut(&upload, &caption, &Policy::default()).expect("a picture");
+        let image = seen(of(&cut, Display));
+        let part = image.enumerate_pixels().filter(|(x, y, _)| *x / 500 == left && *y / 350 == top);
+        part.map(|(_, _, pixel)| pixel[1]).max().expect("a quarter of the picture")
+    };
+    let corners =
+        [(Corner::UpperLeft, 0, 0), (Corner::UpperRight, 1, 0), (Corner::LowerLeft, 0, 1), (Corner::LowerRight, 1, 1)];
+    for (corner, left, top) in corners {
+        assert!(brightest(corner, 100, left, top) > 230, "{corner:?}");
+        assert!(brightest(corner, 100, 1 - left, top) < 20, "{corner:?}: only there");
+        let half = brightest(corner, 50, left, top);
+        assert!((100..150).contains(&half), "{corner:?}: {half}");
+        assert!(brightest(corner, 0, left, top) < 20, "{corner:?}: off");
     }
 }
 

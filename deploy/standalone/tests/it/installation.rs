@@ -8,8 +8,8 @@ use atelier_events::log::Write;
 use atelier_events::settings::BusSettings;
 use atelier_events::variant::{Rendered, Uploaded};
 use atelier_events::{
-    Append, ArtworkEvent, ArtworkId, Connections, Context, Details, Event, ExpectedVersion, NewEvent, Position,
-    Rendition, RenditionKind, Stream, VariantEvent, VariantId,
+    Append, ArtworkEvent, ArtworkId, Connections, Context, Details, Event, ExpectedVersion, Look, NewEvent, Position,
+    Rendition, RenditionKind, Stream, Swatch, VariantEvent, VariantId,
 };
 use atelier_producer::settings::{ApiSettings, Settings};
 use atelier_producer::{App, serve};
@@ -98,7 +98,8 @@ impl Installation {
             width: 200,
             height: 100,
             renditions: vec![Rendition { kind: RenditionKind::Icon, blob: icon, width: 128, height: 128 }],
-            palette: vec!["#204060".to_owned()],
+            look: Look::Photo,
+            palette: vec![Swatch { colour: "#204060".to_owned(), per_mille: 1000 }],
             placeholder: String::new(),
         };
         let events = vec![

@@ -10,8 +10,8 @@ use atelier_events::log::Write;
 use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
-    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, NewEvent,
-    Position, Recipe, Relation, Rendition, RenditionKind, Stage, Stream, VariantId, keys,
+    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, Look,
+    NewEvent, Position, Recipe, Relation, Rendition, RenditionKind, Stage, Stream, Swatch, VariantId, keys,
 };
 use serde_json::json;
 
@@ -209,7 +209,10 @@ fn rendered(owner: &str, variant_id: VariantId) -> VariantEvent {
         width: 1_024,
         height: 1_024,
         renditions: kinds.map(rendition).to_vec(),
-        palette: ["#102030", "#a0b0c0", "#405060", "#d0c0b0", "#203010"].map(str::to_owned).to_vec(),
+        look: Look::Photo,
+        palette: ["#102030", "#a0b0c0", "#405060", "#d0c0b0", "#203010"]
+            .map(|colour| Swatch { colour: colour.to_owned(), per_mille: 200 })
+            .to_vec(),
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
     })
 }

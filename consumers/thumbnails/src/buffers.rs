@@ -1,0 +1,39 @@
+//! Large buffers, used again: fresh ones come from the kernel page by page, which takes a quarter of a set's time.
+
+use std::cell::RefCell;
+
+/// Buffers that are kept, at most.
+const KEPT: usize = 8;
+
+/// Bytes that are kept together, at most: a picture of 24 million pixels, and a display picture and its copies.
+const KEPT_BYTES: usize = 96 << 20;
+
+thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer of this length. What is in it is left over from another use, or zero.
+pub(crate) fn take(length: usize) -> Vec<u8> {
+    let fitting = BUFFERS.with_borrow_mut(|buffers| {
+        let candidates = buffers.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= length);
+        let (at, _) = candidates.min_by_key(|(_, buffer)| buffer.capacity())?;
+        Some(buffers.swap_remove(at))
+    });
+    let mut buffer = fitting.unwrap_or_else(|| Vec::with_capacity(length));
+    buffer.resize(length, 0);
+    buffer
+}
+
+/// Keeps a buffer for the next one, as long as all together stay small.
+pub(crate) fn give(buffer: Vec<u8>) {
+    BUFFERS.with_borrow_mut(|buffers| {
+        buffers.push(buffer);
+        while buffers.len() > KEPT || buffers.iter().map(Vec::capacity).sum::<usize>() > KEPT_BYTES {
+            let largest = buffers.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity());
+            let smallest = buffers.iter().enumerate().min_by_key(|(_, buffer)| buffer.capacity());
+            let leaving = if buffers.len() > KEPT { smallest } else { largest };
+            let Some((at, _)) = leaving else { break };
+            buffers.swap_remove(at);
+        }
+    });
+}
