@@ -5,11 +5,13 @@
 
 mod jobs;
 mod log;
+mod renditions;
 mod replay;
 mod rounds;
 mod scratch;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,6 +29,8 @@ use scratch::Scratch;
 pub struct Args {
     /// What to measure.
     pub name: Name,
+    /// The pictures, for `renditions`.
+    pub files: Vec<PathBuf>,
     /// How long a round is, in seconds; there are three of each.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
@@ -48,6 +52,8 @@ pub enum Name {
     Jobs,
     /// The replay of the index, over a log of its own.
     Replay,
+    /// What cutting the renditions of pictures costs; without any service, and compared by whoever runs something else.
+    Renditions,
 }
 
 /// What was measured.
@@ -74,6 +80,11 @@ pub async fn run(args: Args, database: &DatabaseSettings, bus: &BusSettings) -> 
     if cfg!(debug_assertions) {
         writeln!(std::io::stderr(), "this is a build without optimisation: the numbers are lower than they need be")?;
     }
+    if args.name == Name::Renditions {
+        renditions::measure(&args.files, args.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    ensure!(args.files.is_empty(), "only `bench renditions` takes files");
     let shutdown = shutdown_signal()?;
     let scratch = Scratch::create(database).await?;
     let measured = tokio::select! {
@@ -105,6 +116,7 @@ async fn measure(args: &Args, scratch: &Scratch, bus: &BusSettings, length: Dura
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
         Name::Jobs => jobs::measure(scratch, bus, length, &mut on_measured).await?,
         Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
+        Name::Renditions => unreachable!("needs no database"),
     }
     Ok(all)
 }

@@ -13,6 +13,7 @@ pub mod home;
 pub mod import;
 pub mod installation;
 pub mod jobs;
+pub mod render;
 pub mod replay;
 mod table;
 pub mod tail;

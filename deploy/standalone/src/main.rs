@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
-use atelier_standalone::{bench, consumers, dead, demo, import, jobs, replay, tail, up, verify, why};
+use atelier_standalone::{bench, consumers, dead, demo, import, jobs, render, replay, tail, up, verify, why};
 use clap::{Parser, Subcommand};
 
 /// An artwork pipeline: generate or import pictures, and get a published gallery.
@@ -48,6 +48,8 @@ enum Command {
     Replay(replay::Args),
     /// Shows events as they come.
     Tail(tail::Args),
+    /// Cuts the renditions of a picture into a folder, without any service.
+    Render(render::Args),
     /// Measures, and prints what was measured against what.
     Bench(bench::Args),
 }
@@ -55,6 +57,9 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, command } = Arguments::parse();
+    if let Command::Render(args) = &command {
+        return render::run(args);
+    }
     let with = atelier_standalone::command::Command::open(&data_dir)?;
     match command {
         Command::Up(listen) => with.up(&listen).await,
@@ -74,6 +79,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Replay(args) => with.connected(async |connections| replay::run(args, connections).await).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,
+        Command::Render(args) => render::run(&args),
         Command::Bench(args) => {
             bench::run(args, &with.installation.producer.database, &with.installation.producer.bus).await
         }
