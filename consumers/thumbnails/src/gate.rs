@@ -126,11 +126,11 @@ fn hold_metadata(bytes: u64, limits: &Limits) -> Result<(), Refused> {
     Ok(())
 }
 
-fn hold_frames(frames: u64, frame_px: u64, limits: &Limits) -> Result<(), Refused> {
+/// So many frames, with so many pixels together.
+fn hold_frames(frames: u64, pixels: u64, limits: &Limits) -> Result<(), Refused> {
     if frames > limits.max_frames {
         return Err(Refused::TooManyFrames { frames, limit: limits.max_frames });
     }
-    let pixels = frames.saturating_mul(frame_px);
     if pixels > limits.max_frame_px {
         return Err(Refused::TooManyFramePixels { frames, pixels, limit: limits.max_frame_px });
     }

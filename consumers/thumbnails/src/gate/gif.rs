@@ -15,13 +15,15 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     let [flags, _background, _aspect] = cursor.array()?;
     colour_table(&mut cursor, flags)?;
     let mut frames: u64 = 0;
+    let mut pixels: u64 = 0;
     let mut metadata: u64 = 0;
     while !(frames > 0 && cursor.is_at_end()) {
         match cursor.byte()? {
             0x2C => {
-                frame(&mut cursor, limits)?;
+                // Each is drawn on the whole screen, and unpacked in its own size, which may be larger.
+                pixels += frame(&mut cursor, limits)?.max(area(width, height));
                 frames += 1;
-                hold_frames(frames, area(width, height), limits)?;
+                hold_frames(frames, pixels, limits)?;
             }
             0x21 => {
                 cursor.byte()?;
@@ -42,8 +44,8 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     Ok(Found { width, height, frames, palette: true, lossless: true, exif: None })
 }
 
-/// A frame's own size counts as well: its decoder makes room for it, whatever the screen's size is.
-fn frame(cursor: &mut Cursor<'_>, limits: &Limits) -> Result<(), Refused> {
+/// Passes over a frame; its pixels. Its own size is held as well: its decoder makes room for it, whatever the screen's is.
+fn frame(cursor: &mut Cursor<'_>, limits: &Limits) -> Result<u64, Refused> {
     cursor.take(4)?;
     let width = u32::from(u16::from_le_bytes(cursor.array()?));
     let height = u32::from(u16::from_le_bytes(cursor.array()?));
@@ -52,7 +54,7 @@ fn frame(cursor: &mut Cursor<'_>, limits: &Limits) -> Result<(), Refused> {
     colour_table(cursor, flags)?;
     cursor.byte()?;
     sub_blocks(cursor)?;
-    Ok(())
+    Ok(area(width, height))
 }
 
 fn colour_table(cursor: &mut Cursor<'_>, flags: u8) -> Result<(), Refused> {

@@ -1,7 +1,7 @@
 //! Walking the chunks of a PNG.
 
 use super::cursor::Cursor;
-use super::{Found, hold_dimensions, hold_frames, hold_metadata};
+use super::{Found, area, hold_dimensions, hold_frames, hold_metadata};
 use crate::policy::Limits;
 use crate::refused::Refused;
 
@@ -26,7 +26,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
             b"PLTE" | b"tRNS" | b"fcTL" | b"fdAT" => {}
             b"acTL" => {
                 let frames = u64::from(u32::from_be_bytes(Cursor::new(body, 0).array()?));
-                hold_frames(frames, super::area(header.width, header.height), limits)?;
+                hold_frames(frames, frames * area(header.width, header.height), limits)?;
             }
             _ => {
                 metadata += body.len() as u64;

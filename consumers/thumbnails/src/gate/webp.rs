@@ -14,12 +14,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     let mut exif = None;
     let mut metadata: u64 = 0;
     while !cursor.is_at_end() {
-        let kind: [u8; 4] = cursor.array()?;
-        let length = u32::from_le_bytes(cursor.array()?) as usize;
-        let body = cursor.take(length)?;
-        if length % 2 == 1 && !cursor.is_at_end() {
-            cursor.byte()?;
-        }
+        let (kind, body) = chunk(&mut cursor)?;
         match &kind {
             b"VP8X" => picture.canvas(extended_size(body)?, limits)?,
             b"VP8 " => picture.still(lossy_size(body)?, false, limits)?,
@@ -27,7 +22,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
             b"ANMF" => picture.frame(body, limits)?,
             b"ALPH" | b"ANIM" => {}
             _ => {
-                metadata += length as u64;
+                metadata += body.len() as u64;
                 hold_metadata(metadata, limits)?;
                 if &kind == b"EXIF" {
                     exif = Some(body);
@@ -86,8 +81,39 @@ impl Picture {
             return Err(Refused::corrupt("a frame reaches over the edge of the canvas"));
         }
         self.frames += 1;
-        hold_frames(self.frames, area(width, height), limits)
+        hold_frames(self.frames, self.frames * area(width, height), limits)?;
+        cursor.take(4)?;
+        // Its picture data says its size again, and that is what a decoder makes room for.
+        self.hold_picture(&mut cursor, (wide, high))
     }
+
+    /// The picture data of a frame has the frame's size.
+    fn hold_picture(&self, cursor: &mut Cursor<'_>, frame: (u32, u32)) -> Result<(), Refused> {
+        while !cursor.is_at_end() {
+            let (kind, body) = chunk(cursor)?;
+            let size = match &kind {
+                b"VP8 " => lossy_size(body)?,
+                b"VP8L" => lossless_size(body)?,
+                _ => continue,
+            };
+            if size == frame {
+                return Ok(());
+            }
+            return Err(Refused::corrupt(format!("frame {} contradicts itself about its size", self.frames)));
+        }
+        Err(Refused::corrupt(format!("frame {} has no picture data", self.frames)))
+    }
+}
+
+/// A chunk's kind, and its body without the byte that fills up an odd one.
+fn chunk<'a>(cursor: &mut Cursor<'a>) -> Result<([u8; 4], &'a [u8]), Refused> {
+    let kind = cursor.array()?;
+    let length = u32::from_le_bytes(cursor.array()?) as usize;
+    let body = cursor.take(length)?;
+    if length % 2 == 1 && !cursor.is_at_end() {
+        cursor.byte()?;
+    }
+    Ok((kind, body))
 }
 
 fn extended_size(body: &[u8]) -> Result<(u32, u32), Refused> {
