@@ -15,8 +15,20 @@ pub use crate::blobs::StoreSettings;
 pub const FILE_VARIABLE: &str = "ATELIER_CONFIG";
 
 /// Every section there is: one file serves all daemons, and each reads the sections that concern it.
-const SECTIONS: &[&str] =
-    &["api", "bus", "consumer", "database", "index", "relay", "site", "store", "telemetry", "thumbnails"];
+const SECTIONS: &[&str] = &[
+    "api",
+    "bus",
+    "consumer",
+    "database",
+    "index",
+    "relay",
+    "render",
+    "site",
+    "store",
+    "telemetry",
+    "thumbnails",
+    "watermark",
+];
 
 /// Settings that are lists, which the environment writes with commas.
 const LISTS: &[(&str, &str)] = &[("ATELIER__API__KEYS", "api.keys")];

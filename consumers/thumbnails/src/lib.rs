@@ -5,6 +5,8 @@ pub mod policy;
 pub mod refused;
 pub mod renditions;
 pub mod settings;
+pub mod watermarks;
+pub mod workers;
 
 mod animation;
 mod buffers;

@@ -1,11 +1,12 @@
 //! Why an upload gets no renditions, in words for its owner.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// An upload that can never become renditions: trying again with the same bytes ends the same way.
 ///
 /// The message is what the owner reads, so it names the numbers and the limit they met.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum Refused {
     /// There is no byte in it.
     #[error("the file is empty")]
@@ -107,6 +108,21 @@ pub enum Refused {
     /// It says it is a picture but cannot be read to its end.
     #[error("the picture is damaged: {0}")]
     Corrupt(String),
+    /// Cutting it took more memory than a worker has.
+    #[error("cutting the picture takes more than the {limit} bytes of memory allowed")]
+    OutOfMemory {
+        /// The most that a worker may take, in bytes.
+        limit: u64,
+    },
+    /// Cutting it took longer than a worker has.
+    #[error("cutting the picture takes longer than the {limit_s} seconds allowed")]
+    TooSlow {
+        /// The most that one picture may take, in seconds.
+        limit_s: u64,
+    },
+    /// Its worker crashed or panicked, which is a bug, and would do so again.
+    #[error("cutting the picture failed: {0}")]
+    Crashed(String),
 }
 
 impl Refused {

@@ -10,10 +10,8 @@ use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::caption::Caption;
-use crate::cut::{Cut, cut};
-use crate::policy::Policy;
-use crate::refused::Refused;
+use crate::settings::Settings;
+use crate::workers::{Done, Task, Workers};
 
 /// Who the log says did it.
 const ACTOR: &str = Consumer::Thumbnails.daemon();
@@ -24,7 +22,8 @@ const PUTS: usize = 4;
 pub struct Renditions {
     log: Log,
     blobs: Blobs,
-    policy: Policy,
+    settings: Settings,
+    workers: Workers,
 }
 
 /// Where the original of a variant is.
@@ -36,10 +35,10 @@ enum Original {
 }
 
 impl Renditions {
-    /// A job that writes to this log and bucket.
+    /// A job that writes to this log and bucket, and cuts in these workers.
     #[must_use]
-    pub fn new(log: Log, blobs: Blobs, policy: Policy) -> Self {
-        Self { log, blobs, policy }
+    pub fn new(log: Log, blobs: Blobs, settings: Settings, workers: Workers) -> Self {
+        Self { log, blobs, settings, workers }
     }
 
     async fn render(&self, cause: &Recorded, event: &VariantEvent, original: Original) -> anyhow::Result<Outcome> {
@@ -53,14 +52,18 @@ impl Renditions {
             Original::Uploaded(key) => key,
             Original::Generated(blob) => &blob.key,
         };
-        let bytes = match self.blobs.get(key, self.policy.limits.max_bytes).await {
+        let bytes = match self.blobs.get(key, self.settings.thumbnails.limits.max_bytes).await {
             Ok(bytes) => bytes,
             Err(gone @ (BlobError::NotFound { .. } | BlobError::TooLarge { .. })) => {
                 return Ok(Outcome::Discarded(gone.to_string()));
             }
             Err(error) => return Err(error.into()),
         };
-        let set = match self.cut(bytes.clone(), Caption::of(&artwork.details.title, &artwork.details.artist)).await? {
+        let caption = self.settings.watermark.caption(&artwork.owner, &artwork.details);
+        let task = Task { policy: self.settings.thumbnails.clone(), caption };
+        let Done { outcome, cost } = self.workers.render(&bytes, &task).await?;
+        tracing::debug!(render.cpu_ms = cost.cpu.as_millis(), render.peak_bytes = cost.peak_bytes, "rendered");
+        let set = match outcome {
             Ok(set) => set,
             Err(refused) => return Ok(Outcome::Discarded(refused.to_string())),
         };
@@ -92,12 +95,6 @@ impl Renditions {
             placeholder: set.placeholder,
         };
         Ok(Outcome::Completed(vec![Write::answer(cause, ACTOR, Event::Variant(VariantEvent::Rendered(rendered)))]))
-    }
-
-    /// Cutting takes a core for as long as it lasts, so it runs where that blocks nobody.
-    async fn cut(&self, bytes: Bytes, caption: Caption) -> anyhow::Result<Result<Cut, Refused>> {
-        let policy = self.policy.clone();
-        tokio::task::spawn_blocking(move || cut(&bytes, &caption, &policy)).await.context("cutting")
     }
 }
 

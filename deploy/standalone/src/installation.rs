@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use atelier_events::settings::{StoreSettings, load};
@@ -28,6 +28,8 @@ pub struct Installation {
     pub consumer: atelier_runtime::ConsumerSettings,
     /// Of the thumbnails consumer.
     pub thumbnails: atelier_thumbnails::settings::Settings,
+    /// The program whose processes cut pictures, where that is not this one.
+    pub worker_program: Option<PathBuf>,
     /// Of the index consumer.
     pub index: atelier_index::settings::Settings,
     /// Of the site consumer.
@@ -49,7 +51,16 @@ impl Installation {
             producer.api.keys.push(home.api_key()?);
         }
         let embedded = producer.store.endpoint.is_empty() && producer.store.access_key_id.is_empty();
-        Ok(Self { embedded, producer, consumer: runtime.consumer, thumbnails: load()?, index: load()?, site, home })
+        Ok(Self {
+            embedded,
+            producer,
+            consumer: runtime.consumer,
+            thumbnails: load()?,
+            worker_program: None,
+            index: load()?,
+            site,
+            home,
+        })
     }
 
     /// Starts the embedded bucket, where it is that, and enters its address in the settings.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
 use atelier_standalone::{bench, consumers, dead, demo, import, jobs, render, replay, tail, up, verify, why};
+use atelier_thumbnails::workers::serve_if_asked;
 use clap::{Parser, Subcommand};
 
 /// An artwork pipeline: generate or import pictures, and get a published gallery.
@@ -54,8 +55,13 @@ enum Command {
     Bench(bench::Args),
 }
 
+fn main() -> anyhow::Result<ExitCode> {
+    // A render worker has neither threads nor connections.
+    serve_if_asked().map_or_else(run, Ok)
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn run() -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, command } = Arguments::parse();
     if let Command::Render(args) = &command {
         return render::run(args);

@@ -8,6 +8,7 @@ use atelier_generate::provider::Providers;
 use atelier_runtime::{Connections, Daemon};
 use atelier_site::publication::Publication;
 use atelier_thumbnails::renditions::Renditions;
+use atelier_thumbnails::workers::Workers;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -118,7 +119,12 @@ async fn spawn(
     let mut consumers = Daemon::new(connections.clone(), installation.consumer, shutdown.clone());
     let log = || connections.log.clone();
     consumers.run_job(Generation::new(log(), blobs.clone(), Providers::built_in()));
-    consumers.run_job(Renditions::new(log(), blobs.clone(), installation.thumbnails.thumbnails));
+    let thumbnails = installation.thumbnails;
+    let workers = match &installation.worker_program {
+        Some(program) => Workers::of(program, thumbnails.render.clone()),
+        None => Workers::of_this_program(thumbnails.render.clone())?,
+    };
+    consumers.run_job(Renditions::new(log(), blobs.clone(), thumbnails, workers));
     consumers.run_job(atelier_exports::Exports::new(log(), blobs.clone()));
     consumers.run_projection(Publication::new(log(), blobs, installation.site)?);
     // Before it runs, it may replay for minutes, or wait for a database that has gone away.

@@ -58,6 +58,7 @@ fn every_metric_says_its_unit_in_its_name() {
 async fn a_run_of_the_pipeline_shows_exactly_the_metrics_of_the_table() -> anyhow::Result<()> {
     let (database, folder) = (Database::create().await?, tempfile::tempdir()?);
     let mut installation = Installation::load(folder.path())?;
+    installation.worker_program = Some(env!("CARGO_BIN_EXE_atelier").into());
     let producer = &mut installation.producer;
     producer.database = DatabaseSettings { url: database.url.clone(), ..DatabaseSettings::default() };
     producer.bus = BusSettings::default();

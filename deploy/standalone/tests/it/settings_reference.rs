@@ -30,6 +30,8 @@ fn the_settings_reference_names_every_setting_with_its_default() {
         ("relay", defaults(&producer.relay)),
         ("consumer", defaults(&runtime.consumer)),
         ("thumbnails", defaults(&atelier_thumbnails::Policy::default())),
+        ("render", defaults(&atelier_thumbnails::settings::RenderSettings::default())),
+        ("watermark", defaults(&atelier_thumbnails::watermarks::Watermarks::default())),
         ("index", defaults(&atelier_index::IndexSettings::default())),
         ("site", defaults(&atelier_site::settings::SiteSettings::default())),
     ]

@@ -1,0 +1,9 @@
+//! Any bytes through the whole of it: gate, decoder, cutting, encoders.
+
+#![no_main]
+
+#[path = "../promises.rs"]
+#[allow(dead_code, reason = "each target holds one of them")]
+mod promises;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promises::render(bytes));
