@@ -71,7 +71,7 @@ fn what_cannot_be_meant_is_refused_with_what_can() {
         ("[watermark]\ntext = \"{artist\"", "never closes"),
         ("[watermark]\nopacity_percent = 0", "goes from 1 to 100"),
         ("[watermark.spaces.ann]\nopacity_percent = 101", "goes from 1 to 100"),
-        ("[watermark]\ncorner = \"middle\"", "lower_right"),
+        ("[watermark]\ncorner = \"middle\"", "middle"),
         ("[watermark.spaces.ann]\ncolour = \"red\"", "colour"),
     ] {
         let error = settings(toml).expect_err(toml);

@@ -92,7 +92,7 @@ async fn workers_without_work_end() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_has_nothing_but_its_pipes() -> anyhow::Result<()> {
+async fn a_worker_has_no_secret_no_socket_and_bounds() -> anyhow::Result<()> {
     let max_memory_bytes = (400 << 20) + 3 * 4096;
     let workers = workers(RenderSettings { max_memory_bytes, ..RenderSettings::default() });
     workers.render(&png(scene(64, 48)), &plain()).await?.outcome?;
@@ -113,8 +113,11 @@ async fn a_worker_has_nothing_but_its_pipes() -> anyhow::Result<()> {
     let status = read("status")?;
     assert!(status.contains("Seccomp:\t2\n") && status.contains("NoNewPrivs:\t1\n"), "{status}");
     assert!(status.contains("Threads:\t1\n"), "{status}");
-    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
-    assert_eq!(open, 3, "input, output and last words");
+    // Who runs the tests may hand files down to all; a daemon's own are closed at the start of another program.
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let open = std::fs::read_link(entry?.path())?;
+        assert!(!open.to_string_lossy().starts_with("socket:"), "{}", open.display());
+    }
     Ok(())
 }
 
@@ -172,7 +175,8 @@ async fn ended_by(signal: Signal, memory: u64) -> anyhow::Result<anyhow::Result<
 
 #[tokio::test]
 async fn a_worker_that_crashes_is_the_fault_of_its_picture() -> anyhow::Result<()> {
-    for (at, signal) in [Signal::SEGV, Signal::BUS, Signal::ABORT].into_iter().enumerate() {
+    // Not SEGV and BUS: the first of those that comes without a fault is passed over by the standard library's handler.
+    for (at, signal) in [Signal::ILL, Signal::FPE, Signal::ABORT].into_iter().enumerate() {
         let outcome = ended_by(signal, (500 << 20) + 4096 * at as u64).await??.outcome;
         assert!(matches!(outcome, Err(Refused::Crashed(_))), "{outcome:?}");
     }
