@@ -52,7 +52,8 @@ async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event>
         width: 300,
         height: 200,
         renditions,
-        palette: vec!["#102030".to_owned()],
+        look: atelier_events::Look::Photo,
+        palette: vec![atelier_events::Swatch { colour: "#102030".to_owned(), per_mille: 1000 }],
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
     })))
 }
