@@ -108,21 +108,27 @@ impl Workers {
     /// Dropped before its end, it kills the worker.
     pub async fn render(&self, original: &[u8], task: &Task) -> anyhow::Result<Done> {
         let _slot = self.shared.slots.acquire().await?;
-        let mut process = match self.shared.take_idle() {
-            Some(process) => process,
-            None => Process::start(&self.shared.program, &self.shared.settings)
-                .with_context(|| format!("starting a render worker from {}", self.shared.program.display()))?,
-        };
-        match process.render(original, task, &self.shared.settings).await {
-            Ok(rendered) => {
-                if rendered.reusable && process.may_go_on(&self.shared.settings) {
-                    self.keep(process);
+        let mut idle = self.shared.take_idle();
+        loop {
+            let fresh = idle.is_none();
+            let mut process = match idle.take() {
+                Some(process) => process,
+                None => Process::start(&self.shared.program, &self.shared.settings)
+                    .with_context(|| format!("starting a render worker from {}", self.shared.program.display()))?,
+            };
+            match process.render(original, task, &self.shared.settings).await {
+                Ok(rendered) => {
+                    if rendered.reusable && process.may_go_on(&self.shared.settings) {
+                        self.keep(process);
+                    }
+                    return Ok(rendered.done);
                 }
-                Ok(rendered.done)
-            }
-            Err(lost) => {
-                let outcome = Err(process.autopsy(lost, &self.shared.settings).await?);
-                Ok(Done { outcome, cost: Cost::default() })
+                Err(lost) => match process.autopsy(lost, &self.shared.settings).await {
+                    Ok(refused) => return Ok(Done { outcome: Err(refused), cost: Cost::default() }),
+                    Err(error) if fresh => return Err(error),
+                    // It may have been dying when it was taken: the picture has not been tried.
+                    Err(error) => tracing::info!(error = %error, "an idle render worker was gone; starting another"),
+                },
             }
         }
     }

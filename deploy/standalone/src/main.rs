@@ -20,6 +20,7 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Command {
     /// Runs everything in one process until Ctrl-C.
     Up(up::Listen),

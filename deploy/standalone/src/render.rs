@@ -58,6 +58,7 @@ struct File {
 
 /// CPU time, in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "named as they are printed")]
 pub(crate) struct CostsMs {
     pub(crate) set_cpu_ms: f64,
     pub(crate) decode_ms: f64,

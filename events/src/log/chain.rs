@@ -14,7 +14,7 @@ const LINKS: i64 = 10_000;
 
 /// What is kept of a commit.
 #[derive(sqlx::FromRow)]
-struct Link {
+struct Commit {
     last_position: Position,
     first_position: Position,
     /// When, in microseconds since 1970: what all its events have happened at.
@@ -27,7 +27,7 @@ pub(super) struct Links {
     pool: PgPool,
     head: Position,
     read: Position,
-    waiting: VecDeque<Link>,
+    waiting: VecDeque<Commit>,
 }
 
 impl Links {
@@ -39,7 +39,7 @@ impl Links {
     /// does not change.
     pub(super) async fn read_up_to(&mut self, position: Position) -> sqlx::Result<()> {
         while self.read < position.min(self.head) {
-            let links: Vec<Link> = sqlx::query_as(include_str!("../../sql/read_links.sql"))
+            let links: Vec<Commit> = sqlx::query_as(include_str!("../../sql/read_links.sql"))
                 .bind(self.read)
                 .bind(LINKS)
                 .fetch_all(&self.pool)
@@ -52,7 +52,7 @@ impl Links {
 
     /// Links behind the head, which tell of no commit.
     pub(super) async fn read_beyond(&mut self, tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<()> {
-        let links: Vec<Link> = sqlx::query_as(include_str!("../../sql/read_links.sql"))
+        let links: Vec<Commit> = sqlx::query_as(include_str!("../../sql/read_links.sql"))
             .bind(self.head)
             .bind(LINKS)
             .fetch_all(&mut **tx)
@@ -61,7 +61,7 @@ impl Links {
         Ok(())
     }
 
-    fn next_if(&mut self, wanted: impl FnOnce(Position) -> bool) -> Option<Link> {
+    fn next_if(&mut self, wanted: impl FnOnce(Position) -> bool) -> Option<Commit> {
         if wanted(self.waiting.front()?.last_position) { self.waiting.pop_front() } else { None }
     }
 }
@@ -179,8 +179,8 @@ impl Chain {
         }
     }
 
-    fn close(&mut self, link: Link) {
-        let Link { last_position: last, link, .. } = link;
+    fn close(&mut self, commit: Commit) {
+        let Commit { last_position: last, link, .. } = commit;
         self.commits += 1;
         let computed: Option<[u8; 32]> = self.covered.take().map(|covered| covered.finalize().into());
         if computed.is_none_or(|computed| computed != link.as_slice()) {

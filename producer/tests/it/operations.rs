@@ -93,6 +93,9 @@ async fn the_description_lists_every_route_and_what_each_answers() -> anyhow::Re
         "post /v1/jobs/cancel",
         "post /v1/jobs/purge",
         "post /v1/jobs/requeue",
+        "get /v1/poison-messages",
+        "get /v1/poison-messages/{id}",
+        "post /v1/poison-messages/purge",
         "post /v1/uploads",
     ];
     assert_eq!(operations, expected.into_iter().map(str::to_owned).collect());

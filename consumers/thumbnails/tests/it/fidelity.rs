@@ -32,10 +32,8 @@ fn thumbs_of_flat_art_stay_crisp_as_files() {
     let cut = cut_plain(&png(art.clone())).expect("a picture");
     let should = resize(&cropped(&art, 300, 300), 300, 300, FilterType::Lanczos3);
     let score = likeness(&DynamicImage::from(seen(of(&cut, Thumb))).into_rgb8(), &should);
-    println!("flat thumb {score:.1}");
     assert!(score >= 70.0, "{score:.1}");
     let preview = resize(&art, 256, 192, FilterType::Lanczos3);
     let score = likeness(&DynamicImage::from(seen(of(&cut, Preview))).into_rgb8(), &preview);
-    println!("flat preview {score:.1}");
     assert!(score >= 55.0, "{score:.1}");
 }

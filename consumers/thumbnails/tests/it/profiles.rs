@@ -26,8 +26,8 @@ fn light_to_srgb(light: f64) -> f64 {
 }
 
 /// What a colour-managed program shows.
-fn expected(colour: [u8; 3], to_light: impl Fn(f64) -> f64, matrix: [[f64; 3]; 3]) -> [f64; 3] {
-    let light = colour.map(|value| to_light(f64::from(value) / 255.0));
+fn expected(colour: [f64; 3], to_light: impl Fn(f64) -> f64, matrix: [[f64; 3]; 3]) -> [f64; 3] {
+    let light = colour.map(|value| to_light(value / 255.0));
     matrix.map(|row| {
         let sum: f64 = row.iter().zip(light).map(|(weight, light)| weight * light).sum();
         light_to_srgb(sum.clamp(0.0, 1.0)) * 255.0
@@ -45,12 +45,14 @@ fn icc_chunk(profile: &ColorProfile) -> Vec<u8> {
 fn check(name: &str, profile: &ColorProfile, to_light: impl Fn(f64) -> f64, matrix: [[f64; 3]; 3]) {
     for colour in COLOURS {
         let image = RgbImage::from_pixel(64, 48, Rgb(colour));
-        let should = expected(colour, &to_light, matrix);
         let as_png = png_with(&image, &[(*b"iCCP", &icc_chunk(profile))]);
         let as_jpeg = jpeg_with(&image, |encoder| {
             encoder.add_icc_profile(&profile.encode().expect("a profile")).expect("a segment");
         });
         for (format, upload) in [("PNG", as_png), ("JPEG", as_jpeg)] {
+            // What is stored, whatever its own encoder has lost.
+            let stored = image::load_from_memory(&upload).expect("a picture").to_rgba8();
+            let should = expected(mean(&stored), &to_light, matrix);
             let is = mean(&seen(of(&cut_plain(&upload).expect("a picture"), Display)));
             let near = is.iter().zip(should).all(|(is, should)| (is - should).abs() < 2.0);
             assert!(near, "{name} {format} {colour:?} is {is:.0?}, not {should:.0?}");
@@ -74,7 +76,9 @@ fn a_profile_that_cannot_be_read_is_passed_over() {
     packed.finish().expect("memory takes it");
     for chunk in [b"".as_slice(), b"profile", b"profile\0\0not packed", &bomb] {
         let cut = cut_plain(&png_with(&image, &[(*b"iCCP", chunk)])).expect("a picture");
-        assert_eq!(of(&cut, Display), of(&plain, Display));
+        let (is, should) = (mean(&seen(of(&cut, Display))), mean(&seen(of(&plain, Display))));
+        let near = is.iter().zip(should).all(|(is, should)| (is - should).abs() < 2.0);
+        assert!(near, "{} bytes: {is:.0?}, not {should:.0?}", chunk.len());
     }
 }
 

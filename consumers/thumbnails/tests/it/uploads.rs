@@ -1,6 +1,6 @@
 //! Every kind of picture that is taken, told by its content.
 
-use atelier_events::RenditionKind::{Display, Preview};
+use atelier_events::RenditionKind::{Card, Display};
 use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame, ImageFormat, Rgba, RgbaImage};
 
@@ -97,12 +97,13 @@ fn transparency_lies_on_white_in_jpeg_and_stays_in_webp() {
     let lossless = written(disc.clone(), ImageFormat::WebP);
     for upload in [png(disc), lossless] {
         let cut = cut_plain(&upload).expect("a picture");
-        for picture in &cut.renditions {
+        // The card has words in a corner of its own.
+        for picture in cut.renditions.iter().filter(|picture| picture.kind != Card) {
             let image = seen(picture);
             let centre = image.get_pixel(picture.width / 2, picture.height / 2);
             assert!(centre[0].abs_diff(200) < 12 && centre[3] == 255, "{picture:?}: {centre:?}");
             let corner = image.get_pixel(2, 2);
-            if picture.kind == Preview {
+            if picture.media_type == "image/webp" {
                 assert_eq!(corner[3], 0, "{picture:?}");
             } else {
                 assert!(corner.0.iter().all(|value| *value > 250), "{picture:?}: {corner:?}");

@@ -30,7 +30,7 @@ const BULK: u32 = 500;
 /// Jobs that a drained queue holds at first, for each second of a round.
 const DRAINED_A_SECOND: f64 = 33_334.0;
 /// How long the broker may take to count what its queue holds.
-const COUNTING: Duration = Duration::from_secs(60);
+const COUNTING: Duration = Duration::from_mins(1);
 
 /// Measures all there is to it; the lines of RabbitMQ where the settings name one.
 pub(super) async fn measure(
@@ -83,8 +83,8 @@ pub(super) async fn measure(
     let queue = Queue::open(&log, Arc::<RabbitBus>::clone(&rabbit));
     let measured = async {
         let (drained, published) = queue.drain(full, async || emptied(&rabbit).await).await?;
-        let publisher = "publishing the same messages with confirms, 500 at a time, and nothing else";
-        on_measured(jobs_per_second("drain_rabbitmq", publisher, drained, published))?;
+        let alone = "publishing the same messages with confirms, 500 at a time, and nothing else";
+        on_measured(jobs_per_second("drain_rabbitmq", alone, drained, published))?;
         let (p50, p99) = queue.latency(length).await?;
         on_measured(milliseconds("latency_p50_rabbitmq", hint, p50, hint_p50))?;
         on_measured(milliseconds("latency_p99_rabbitmq", hint, p99, hint_p99))

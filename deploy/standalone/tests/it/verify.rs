@@ -70,7 +70,7 @@ async fn a_changed_blob_and_one_that_is_missing_are_named() {
 async fn a_changed_event_is_named() {
     let installation = Installation::start().await;
     installation.complete_artwork("one").await;
-    let edit = "update events set data = jsonb_set(data, '{details,title}', '\"two\"') where position = 1";
+    let edit = "update events set data = jsonb_set(data::jsonb, '{details,title}', '\"two\"')::json where position = 1";
     behind_the_back(&installation, edit).await;
     let found = verified(&installation).await;
     let expected = "the event at position 1 was changed: its digest does not fit its content";

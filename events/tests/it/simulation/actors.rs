@@ -101,6 +101,7 @@ impl Actors {
                 claims.extend(self.script.claim(consumer, usize::from(u8::MAX), "worker 1", LEASE_MS));
             }
             if round == 0 {
+                self.renew_late();
                 self.settle_late();
             }
             if !claims.is_empty() {

@@ -50,7 +50,7 @@ impl Script {
 
     pub(super) fn read(&mut self, after: i64, limit: usize) -> Option<i64> {
         let answer = self.model.read(after, limit);
-        let last = (!answer.is_empty()).then(|| after + answer.len() as i64);
+        let last = (!answer.is_empty()).then(|| after + i64::try_from(answer.len()).unwrap_or(i64::MAX));
         self.call(Statement::ReadEvents, &format!("{after}, {limit}"), answer);
         last
     }
@@ -320,7 +320,7 @@ fn digest(write: &Write, event: &Proposed) -> String {
         causation_id: event.cause.map(Uuid::from_u128),
         data: data.as_bytes(),
     };
-    content.digest().iter().map(|byte| format!("{byte:02x}")).collect()
+    content.digest().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn data(event: &Proposed) -> String {

@@ -64,6 +64,15 @@ impl Actors {
         self.workers[which].held.clear();
     }
 
+    /// Everybody who has been away renews what he believes to hold.
+    pub(super) fn renew_late(&mut self) {
+        for worker in &self.workers {
+            if !worker.held.is_empty() {
+                self.script.renew(&worker.held, LEASE_MS);
+            }
+        }
+    }
+
     /// Everybody who has been away sends what he has.
     pub(super) fn settle_late(&mut self) {
         for which in 0..self.workers.len() {
