@@ -34,24 +34,41 @@ impl Build {
         if !alone {
             return Err(ReplayError::Running);
         }
-        sqlx::query(include_str!("../../sql/notice_leavers.sql")).execute(&mut connection).await?;
-        schema::own_all(&mut connection).await?;
-        let applier = Applier::new(log.clone(), KEPT_LIMIT);
+        match Self::find(log, &mut connection, options, limit).await {
+            Ok((begun, shadow, position)) => {
+                let applier = Applier::new(log.clone(), KEPT_LIMIT);
+                Ok(Self { log: log.clone(), connection, applier, begun, shadow, position })
+            }
+            Err(error) => {
+                release(&mut connection).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What it begins with.
+    async fn find(
+        log: &Log,
+        connection: &mut PgConnection,
+        options: Options,
+        limit: Option<Position>,
+    ) -> Result<(Begun, Option<Shadow>, Position), ReplayError> {
+        sqlx::query(include_str!("../../sql/notice_leavers.sql")).execute(&mut *connection).await?;
+        schema::own_all(connection).await?;
         if options.from_backup {
-            let position = find_backup(&mut connection).await?;
-            let (log, begun) = (log.clone(), Begun::Backup(position));
-            return Ok(Self { log, connection, applier, begun, shadow: None, position });
+            let position = find_backup(connection).await?;
+            return Ok((Begun::Backup(position), None, position));
         }
         let head = log.head().await?;
         let limit = limit.unwrap_or(Position(i64::MAX));
-        let left = Shadow::resume(&mut connection, limit).await?;
+        let left = Shadow::resume(connection, limit).await?;
         let (shadow, begun) = match left {
             Some(Some(shadow)) if !options.fresh => (shadow, Begun::Resumed(shadow.events)),
-            Some(_) => (Shadow::create(&mut connection, head.min(limit)).await?, Begun::StartedOver),
-            None => (Shadow::create(&mut connection, head.min(limit)).await?, Begun::Afresh),
+            Some(_) => (Shadow::create(connection, head.min(limit)).await?, Begun::StartedOver),
+            None => (Shadow::create(connection, head.min(limit)).await?, Begun::Afresh),
         };
         let position = if shadow.loaded { Position(shadow.events) } else { shadow.up_to };
-        Ok(Self { log: log.clone(), connection, applier, begun, shadow: Some(shadow), position })
+        Ok((begun, Some(shadow), position))
     }
 
     pub(crate) fn begun(&self) -> Begun {
@@ -164,13 +181,17 @@ impl Build {
         found
     }
 
-    /// The end of the connection releases the lock as well, but not before the server has noticed, and the next replay
-    /// would be refused until then.
     async fn release(mut self) {
-        let released = sqlx::query(include_str!("../../sql/release_lock.sql")).bind(REPLAY_LOCK);
-        if let Err(error) = released.execute(&mut self.connection).await {
-            tracing::debug!(%error, "the lock of replays ends with its connection");
-        }
+        release(&mut self.connection).await;
+    }
+}
+
+/// The end of the connection releases the lock as well, but not before the server has noticed, and the next replay would be
+/// refused until then.
+async fn release(connection: &mut PgConnection) {
+    let released = sqlx::query(include_str!("../../sql/release_lock.sql")).bind(REPLAY_LOCK);
+    if let Err(error) = released.execute(connection).await {
+        tracing::debug!(%error, "the lock of replays ends with its connection");
     }
 }
 
