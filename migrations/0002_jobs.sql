@@ -1,10 +1,11 @@
 -- Jobs: one row per event that one consumer must act on: who works on it, until when, and how it ended. Derived from the
 -- log (which events need whom) and from time (attempts, leases): the relay inserts, workers claim, renew and settle.
 --
--- A job's row keeps all there is to tell. Where it waits is a row of its own in one of four narrow tables, by which it
--- is found: available_jobs, scheduled_jobs, leases or dead_letters. So no index covers anything that changes in `jobs`,
--- and its updates stay within their pages (HOT): with indexes on state and lease instead, draining 100,000 jobs took
--- six times as long.
+-- A job's row keeps what has become of it. Where it waits, or that it runs, is a row of its own in one of four narrow
+-- tables, by which it is found: available_jobs, scheduled_jobs, leases or dead_letters. So no index covers anything that
+-- changes in `jobs`, and its updates stay within their pages (HOT): with indexes on state and lease instead, draining
+-- 100,000 jobs took six times as long. An attempt is written into the job's row when it ends, not when it begins: the lease
+-- says meanwhile what there is to say (current_jobs), and a job that succeeds is updated once in its life.
 
 create type job_state as enum ('available', 'scheduled', 'running', 'retryable', 'completed', 'cancelled', 'discarded');
 
@@ -15,6 +16,7 @@ create table jobs (
     stream text not null,
     -- 0 interactive (someone waits), 1 bulk.
     priority smallint not null default 0,
+    -- Never 'running': see current_jobs. Attempt, fence, worker and attempted_at are those of the last attempt that ended.
     state job_state not null default 'available',
     attempt int not null default 0,
     fence bigint not null default 0,
@@ -30,6 +32,7 @@ create table jobs (
     constraint "a consumer has one job per event" unique (consumer, position),
     constraint "attempts count up from 0" check (attempt >= 0),
     constraint "a priority is interactive or bulk" check (priority in (0, 1)),
+    constraint "a lease says what runs" check (state <> 'running'),
     constraint "an ended job says when" check ((state in ('completed', 'cancelled', 'discarded')) = (finished_at is not null))
 ) with (fillfactor = 70);
 comment on table jobs is 'the queue and its history; derived: every row can be rebuilt from the log';
@@ -40,6 +43,10 @@ create table available_jobs (
     consumer text not null,
     priority smallint not null,
     job bigint not null,
+    -- As in the job's row, so that a claim need not look there.
+    position bigint not null,
+    attempt int not null,
+    fence bigint not null,
     constraint "a job waits once" primary key (consumer, priority, job)
 );
 comment on table available_jobs is 'state available; claim_jobs takes from its front';
@@ -56,7 +63,10 @@ create table leases (
     fence bigint not null,
     consumer text not null,
     priority smallint not null,
+    position bigint not null,
+    attempt int not null,
     worker text not null,
+    claimed_at timestamptz not null,
     lease_until timestamptz not null,
     constraint "a job runs once at a time" primary key (job)
 );
@@ -68,6 +78,15 @@ create table dead_letters (
     constraint "a job dies once" primary key (job)
 );
 comment on table dead_letters is 'state discarded; counted and listed until somebody requeues or purges them';
+
+create view current_jobs as
+select j.id, j.consumer, j.position, j.stream, j.priority, case when l.job is null then j.state else 'running' end as state,
+       coalesce(l.attempt, j.attempt) as attempt, coalesce(l.fence, j.fence) as fence, j.run_at,
+       coalesce(l.worker, j.worker) as worker, j.error, j.failures, j.created_at,
+       coalesce(l.claimed_at, j.attempted_at) as attempted_at, j.finished_at
+from jobs j
+left join leases l on l.job = j.id;
+comment on view current_jobs is 'jobs as they are at this moment, those that run included';
 
 -- What the broker carried to a consumer and no consumer could take: no event, or never acknowledged. It is nobody's job, and
 -- no job waits for it.

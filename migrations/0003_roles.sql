@@ -67,6 +67,7 @@ insert into privileges (object, privileges, roles) values
     -- The relay enlists; workers claim, renew and settle.
     ('table jobs', 'select, insert, update, delete', '{atelier_producer}'),
     ('table jobs', 'select, update', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
+    ('table current_jobs', 'select', '{atelier_producer}'),
     ('table available_jobs', 'select, insert, update, delete', '{atelier_producer,atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),
     ('table scheduled_jobs', 'select, insert, update, delete', '{atelier_producer}'),
     ('table scheduled_jobs', 'insert', '{atelier_generate,atelier_thumbnails,atelier_exports,atelier_index}'),

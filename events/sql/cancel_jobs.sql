@@ -3,7 +3,7 @@
 with held as materialized (
     select job from leases where job = any ($1) order by job for update
 ), running as (
-    delete from leases where job = any (array(select job from held)) returning job
+    delete from leases where job = any (array(select job from held)) returning job, attempt, fence, worker, claimed_at
 ), waiting as (
     delete from available_jobs a using jobs j
     where j.id = any ($1) and a.consumer = j.consumer and a.priority = j.priority and a.job = j.id
@@ -14,6 +14,10 @@ with held as materialized (
     returning s.job
 )
 update jobs j
-set state = 'cancelled', error = $2, finished_at = now()
-where j.id = any (array(select job from running union all select job from waiting union all select job from later))
+set state = 'cancelled', error = $2, finished_at = now(),
+    attempt = coalesce(r.attempt, j.attempt), fence = coalesce(r.fence, j.fence), worker = coalesce(r.worker, j.worker),
+    attempted_at = coalesce(r.claimed_at, j.attempted_at)
+from (select job from running union all select job from waiting union all select job from later) ended
+left join running r using (job)
+where j.id = any ($1) and j.id = ended.job
 returning j.id, j.consumer, j.position

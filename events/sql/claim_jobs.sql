@@ -15,18 +15,14 @@ with relaxed as materialized (
         limit $2
         for update skip locked
     ))
-    returning job
-), started as (
-    update jobs
-    set state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $3, attempted_at = now()
-    where id = any (array(select job from taken))
-    returning id, priority, attempt, fence, error, position
+    returning job, priority, position, attempt + 1 as attempt, fence + 1 as fence
 ), leased as (
-    insert into leases (job, fence, consumer, priority, worker, lease_until)
-    select id, fence, $1, priority, $3, now() + $4 * interval '1 millisecond' from started
+    insert into leases (job, fence, consumer, priority, position, attempt, worker, claimed_at, lease_until)
+    select job, fence, $1, priority, position, attempt, $3, now(), now() + $4 * interval '1 millisecond' from taken
 )
-select s.id as job, s.attempt, s.fence, s.error, e.position, e.stream, e.version, e.id, e.type, e.schema, e.data,
-       e.actor, e.correlation_id, e.causation_id, e.traceparent, e.occurred_at
-from started s
-join events e on e.position = s.position
-order by s.priority, s.id
+select t.job, t.attempt, t.fence, case when t.fence > 1 then (select error from jobs where id = t.job) end as error,
+       e.position, e.stream, e.version, e.id, e.type, e.schema, e.data, e.actor, e.correlation_id, e.causation_id,
+       e.traceparent, e.occurred_at
+from taken t
+join events e on e.position = any (array(select position from taken)) and e.position = t.position
+order by t.priority, t.job

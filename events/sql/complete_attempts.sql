@@ -7,8 +7,12 @@ with held as materialized (
     delete from leases
     where job = any (array(
         select h.job from held h join unnest($1::bigint[], $2::bigint[]) as asked(job, fence) using (job, fence)))
-    returning job, fence
+    returning job, fence, attempt, worker, claimed_at
 ), completed as (
-    update jobs set state = 'completed', finished_at = now() where id = any (array(select job from ended))
+    update jobs j
+    set state = 'completed', attempt = e.attempt, fence = e.fence, worker = e.worker, attempted_at = e.claimed_at,
+        finished_at = now()
+    from ended e
+    where j.id = any (array(select job from ended)) and j.id = e.job
 )
 select job, fence from ended

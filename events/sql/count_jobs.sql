@@ -1,1 +1,1 @@
-select consumer, state::text as state, count(*) as jobs from jobs group by consumer, state order by consumer, state
+select consumer, state::text as state, count(*) as jobs from current_jobs group by consumer, state order by consumer, state

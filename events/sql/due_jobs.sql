@@ -8,8 +8,9 @@ with due as (
 ), now_available as (
     update jobs set state = 'available'
     where id = any (array(select job from due))
-    returning id, consumer, priority, position
+    returning id, consumer, priority, position, attempt, fence
 ), waiting as (
-    insert into available_jobs (consumer, priority, job) select consumer, priority, id from now_available
+    insert into available_jobs (consumer, priority, job, position, attempt, fence)
+    select consumer, priority, id, position, attempt, fence from now_available
 )
 select consumer, position from now_available

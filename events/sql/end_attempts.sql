@@ -9,12 +9,12 @@ with asked as (
 ), ended as (
     delete from leases
     where job = any (array(select h.job from held h join asked a using (job, fence)))
-    returning job, fence, consumer, priority
+    returning job, fence, consumer, priority, position, attempt, worker, claimed_at
 ), told as materialized (
-    select e.consumer, e.priority, a.* from ended e join asked a using (job, fence)
+    select e.consumer, e.priority, e.position, e.attempt, e.worker, e.claimed_at, a.* from ended e join asked a using (job, fence)
 ), again as (
-    insert into available_jobs (consumer, priority, job)
-    select consumer, priority, job from told where state = 'available'
+    insert into available_jobs (consumer, priority, job, position, attempt, fence)
+    select consumer, priority, job, position, attempt - refund, fence from told where state = 'available'
 ), later as (
     insert into scheduled_jobs (run_at, job)
     select now() + delay_ms * interval '1 millisecond', job from told where state in ('scheduled', 'retryable')
@@ -28,8 +28,8 @@ set state = t.state::job_state,
     error = case when t.state = 'scheduled' then t.error else coalesce(t.error, j.error) end,
     failures = case when t.error is null or t.state = 'scheduled' then j.failures else
         case when jsonb_array_length(j.failures) >= 20 then j.failures - 0 else j.failures end || jsonb_build_object(
-            'attempt', j.attempt, 'worker', j.worker, 'error', t.error, 'at', now()) end,
-    attempt = j.attempt - t.refund,
+            'attempt', t.attempt, 'worker', t.worker, 'error', t.error, 'at', now()) end,
+    attempt = t.attempt - t.refund, fence = t.fence, worker = t.worker, attempted_at = t.claimed_at,
     run_at = case when t.state = 'discarded' then j.run_at else now() + t.delay_ms * interval '1 millisecond' end,
     finished_at = case when t.state = 'discarded' then now() end
 from told t

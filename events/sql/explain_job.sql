@@ -15,7 +15,7 @@ select j.id, j.consumer, j.position, j.stream, j.priority, j.state::text as stat
        exists (select from leaders where name = 'relay' and lease_until > now()) as relay_leads,
        (select tokens from rates r where r.consumer = j.consumer) as starts_left,
        e.traceparent, e.type as event_type, now() as now
-from jobs j
+from current_jobs j
 join events e on e.position = j.position
 left join leases l on l.job = j.id
 left join pauses p on p.consumer = j.consumer

@@ -4,14 +4,17 @@ with lost as (
     where job = any (array(
         select l.job from leases l where l.lease_until < now() order by l.job limit $1 for update skip locked
     ))
-    returning job, consumer, priority
+    returning job, consumer, priority, position, attempt, fence, worker, claimed_at
 ), again as (
-    insert into available_jobs (consumer, priority, job) select consumer, priority, job from lost
+    insert into available_jobs (consumer, priority, job, position, attempt, fence)
+    select consumer, priority, job, position, attempt, fence from lost
 )
 update jobs j
 set state = 'available', run_at = now(),
-    error = 'attempt ' || j.attempt || ': worker ' || coalesce(j.worker, '?') || ' stopped answering',
+    attempt = l.attempt, fence = l.fence, worker = l.worker, attempted_at = l.claimed_at,
+    error = 'attempt ' || l.attempt || ': worker ' || l.worker || ' stopped answering',
     failures = case when jsonb_array_length(j.failures) >= 20 then j.failures - 0 else j.failures end || jsonb_build_object(
-        'attempt', j.attempt, 'worker', j.worker, 'error', 'the worker stopped answering', 'at', now())
-where j.id = any (array(select job from lost))
+        'attempt', l.attempt, 'worker', l.worker, 'error', 'the worker stopped answering', 'at', now())
+from lost l
+where j.id = any (array(select job from lost)) and j.id = l.job
 returning j.consumer, j.position

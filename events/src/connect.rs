@@ -35,7 +35,7 @@ pub enum ConnectError {
     Address(#[source] sqlx::Error),
     /// So few connections would wait for each other.
     #[error(
-        "database.connections is {0}, and a daemon needs {CONNECTIONS_MIN} at the least: raise it (the default is 10), and \
+        "database.connections is {0}, and a daemon needs {CONNECTIONS_MIN} at the least: raise it (the default is 8), and \
          max_connections of Postgres if that is what is short"
     )]
     TooFewConnections(u32),

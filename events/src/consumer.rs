@@ -72,7 +72,7 @@ impl Consumer {
     pub fn event_types(self) -> &'static [&'static str] {
         match self {
             Self::Generate => &["variant.requested"],
-            Self::Thumbnails => &["variant.uploaded", "variant.generated"],
+            Self::Thumbnails => &["variant.uploaded", "variant.generated", "variant.recut_requested"],
             Self::Exports => &["export.requested"],
             Self::Sidecars | Self::Site => &["variant.rendered"],
             Self::Index => crate::Event::TYPES,

@@ -167,6 +167,21 @@ pub async fn count(pool: &PgPool) -> sqlx::Result<Vec<Count>> {
     sqlx::query_as(include_str!("../sql/count_jobs.sql")).fetch_all(pool).await
 }
 
+/// How many jobs a consumer has about the events of some positions, the first and the last included, by state.
+pub async fn count_between(
+    pool: &PgPool,
+    consumer: Consumer,
+    first: Position,
+    last: Position,
+) -> sqlx::Result<Vec<Count>> {
+    sqlx::query_as(include_str!("../sql/count_jobs_between.sql"))
+        .bind(consumer.name())
+        .bind(first)
+        .bind(last)
+        .fetch_all(pool)
+        .await
+}
+
 /// What every consumer is at. Cheap: no look at jobs that have ended.
 pub async fn consumers(pool: &PgPool) -> sqlx::Result<Vec<ConsumerStatus>> {
     let names: Vec<&str> = Consumer::ALL.into_iter().map(Consumer::name).collect();

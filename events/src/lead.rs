@@ -1,6 +1,6 @@
 //! Leadership and checkpoints: who may do what only one may do, and how far it has got.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::id::Position;
 
@@ -25,11 +25,11 @@ pub async fn resign(pool: &PgPool, name: &str, holder: &str) -> sqlx::Result<()>
 }
 
 /// Moves the relay's checkpoint. False: another leads by now, and this one must stop.
-pub async fn advance_relay(pool: &PgPool, position: Position, term: Term) -> sqlx::Result<bool> {
+pub async fn advance_relay(executor: impl PgExecutor<'_>, position: Position, term: Term) -> sqlx::Result<bool> {
     let moved: Option<i64> = sqlx::query_scalar(include_str!("../sql/advance_relay.sql"))
         .bind(position)
         .bind(term.0)
-        .fetch_optional(pool)
+        .fetch_optional(executor)
         .await?;
     Ok(moved.is_some())
 }

@@ -10,13 +10,14 @@ mod chain;
 mod copied;
 mod digest;
 mod lane;
+mod loops;
 pub mod signed;
 mod verify;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
@@ -56,6 +57,7 @@ impl Filter {
 #[derive(Clone, Debug)]
 pub struct Log {
     pool: PgPool,
+    loops: PgPool,
     signals: Signals,
     appends: mpsc::Sender<appender::Waiting>,
 }
@@ -65,8 +67,9 @@ impl Log {
     #[must_use]
     pub fn start(pool: PgPool, signals: Signals) -> Self {
         let (appends, waiting) = mpsc::channel(appender::WAITING_LIMIT);
-        tokio::spawn(appender::run(pool.clone(), signals.clone(), waiting));
-        Self { pool, signals, appends }
+        let loops = loops::pool(&pool);
+        tokio::spawn(appender::run(loops.clone(), signals.clone(), waiting));
+        Self { pool, loops, signals, appends }
     }
 
     /// Appends, together with whatever else is waiting. When this answers `Ok`, the events are durable.
@@ -107,10 +110,20 @@ impl Log {
 
     /// Events after a position in log order, at most `limit` ([`READ_LIMIT`] at the most).
     pub async fn read(&self, after: Position, limit: i64) -> sqlx::Result<Vec<Recorded>> {
+        self.read_over(&self.pool, after, limit).await
+    }
+
+    /// As [`Log::read`], over a connection that the caller has already.
+    pub async fn read_over(
+        &self,
+        executor: impl PgExecutor<'_>,
+        after: Position,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Recorded>> {
         sqlx::query_as(include_str!("../sql/read_events.sql"))
             .bind(after)
             .bind(limit.min(READ_LIMIT))
-            .fetch_all(&self.pool)
+            .fetch_all(executor)
             .await
     }
 
@@ -181,6 +194,12 @@ impl Log {
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// The same database for the statements of the loops, which are always the same: relay, claims, leases, settlements.
+    #[must_use]
+    pub fn loops(&self) -> &PgPool {
+        &self.loops
     }
 
     /// The hints of this database.

@@ -5,7 +5,7 @@
 //! be published any more. So it notes the event and goes on; a relay that knows the type, whenever one leads, enlists and
 //! publishes it then.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::bus::PUBLISH_LIMIT;
 use crate::event::{Event, Recorded};
@@ -35,8 +35,8 @@ pub async fn known(pool: &PgPool) -> sqlx::Result<Vec<Recorded>> {
     read.fetch_all(pool).await
 }
 
-/// Forgets events that have been taken up.
-pub async fn forget(pool: &PgPool, events: &[Recorded]) -> sqlx::Result<()> {
+/// Forgets events that have been taken up: over the connection that has enlisted their jobs ([`crate::jobs::enlist`]).
+pub async fn forget(executor: impl PgExecutor<'_>, events: &[Recorded]) -> sqlx::Result<()> {
     let positions: Vec<i64> = events.iter().map(|event| event.position.0).collect();
-    sqlx::query(include_str!("../sql/forget_passed_over.sql")).bind(positions).execute(pool).await.map(drop)
+    sqlx::query(include_str!("../sql/forget_passed_over.sql")).bind(positions).execute(executor).await.map(drop)
 }

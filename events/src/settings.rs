@@ -119,7 +119,8 @@ pub struct DatabaseSettings {
     /// Postgres 15 or newer: `postgres://user:password@host:port/database`. On this machine without TLS, elsewhere with it
     /// where the server offers it, unless the address says `?sslmode=…`.
     pub url: String,
-    /// Connections that one daemon opens at the most, beside the one on which it appends to the log; at least 4.
+    /// Connections that one daemon opens at the most, beside seven at the most on which its loops claim, publish, settle and
+    /// append; at least 4. The six daemons together stay within the hundred that Postgres allows.
     pub connections: u32,
     /// How long a statement waits for a free connection before it fails, in milliseconds.
     pub acquire_timeout_ms: u64,
@@ -127,7 +128,7 @@ pub struct DatabaseSettings {
 
 impl Default for DatabaseSettings {
     fn default() -> Self {
-        Self { url: "postgres://127.0.0.1/atelier".to_owned(), connections: 10, acquire_timeout_ms: 10_000 }
+        Self { url: "postgres://127.0.0.1/atelier".to_owned(), connections: 8, acquire_timeout_ms: 10_000 }
     }
 }
 

@@ -102,7 +102,7 @@ pub async fn run(
 impl Relay {
     async fn take(&self) -> sqlx::Result<Option<Term>> {
         let lease_ms = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
-        lead::take(self.log.pool(), NAME, &self.holder, lease_ms).await
+        lead::take(self.log.loops(), NAME, &self.holder, lease_ms).await
     }
 
     /// Leads until the lease is lost or the shutdown. Both loops end between two statements and never inside one.

@@ -90,7 +90,7 @@ pub async fn run_job<J: Job>(
     });
     let mut claims = Claims {
         inbox,
-        pool: connections.log.pool().clone(),
+        pool: connections.log.loops().clone(),
         consumer: J::CONSUMER,
         name: name.clone(),
         lease_ms: i64::from(settings.lease_ttl_ms),

@@ -71,7 +71,7 @@ impl Leases {
             if leases.is_empty() {
                 continue;
             }
-            match jobs::renew(log.pool(), &leases, i64::from(lease_ttl_ms)).await {
+            match jobs::renew(log.loops(), &leases, i64::from(lease_ttl_ms)).await {
                 Ok(alive) => self.stop_lost(&leases, &alive),
                 // The next tick tries again; should the lease end meanwhile, the fence makes this attempt's result void.
                 Err(error) => tracing::warn!(error = %error, "could not renew leases"),

@@ -89,7 +89,7 @@ impl Settler {
     async fn try_out(&self, batch: &[Settlement], held: &[(Held, tracing::Span)]) -> Result<(), Refused> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match jobs::settle(self.log.pool(), batch).await {
+            let error = match jobs::settle(self.log.loops(), batch).await {
                 Ok(settled) => {
                     self.tell(batch, &settled);
                     return Ok(());

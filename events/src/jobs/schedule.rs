@@ -1,7 +1,7 @@
 //! The relay's side: new events become jobs, jobs whose time has come or whose worker is gone become available, and old
 //! ones are forgotten.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::bus::PUBLISH_LIMIT;
 use crate::consumer::{Consumer, Kind};
@@ -9,7 +9,10 @@ use crate::event::Recorded;
 use crate::id::Position;
 
 /// Makes a row of every job that the events in `(after, up_to]` are for, and answers how many are new.
-pub async fn enlist(pool: &PgPool, after: Position, up_to: Position) -> sqlx::Result<i64> {
+///
+/// A crash of the database may undo it until something else has been committed over the same connection, which is to be
+/// where the checkpoint is moved past these events.
+pub async fn enlist(executor: impl PgExecutor<'_>, after: Position, up_to: Position) -> sqlx::Result<i64> {
     let wanted = Consumer::ALL.into_iter().filter(|consumer| consumer.kind() == Kind::Job);
     let wanted = wanted.flat_map(|consumer| consumer.event_types().iter().map(move |event| (consumer, *event)));
     let (consumers, types): (Vec<Consumer>, Vec<&str>) = wanted.unzip();
@@ -19,7 +22,7 @@ pub async fn enlist(pool: &PgPool, after: Position, up_to: Position) -> sqlx::Re
         .bind(consumers.iter().map(|consumer| consumer.coalesces()).collect::<Vec<_>>())
         .bind(after)
         .bind(up_to)
-        .fetch_one(pool)
+        .fetch_one(executor)
         .await
 }
 

@@ -72,9 +72,6 @@ impl Lane {
             return Ok(connection);
         }
         // The pool knows how to connect and how long to try; the connection is none of its own from then on.
-        let mut connection = self.pool.acquire().await?.detach();
-        // The arrays' lengths, by which Postgres would plan anew for each batch, change nothing about the best plan.
-        sqlx::query("set plan_cache_mode = force_generic_plan").execute(&mut connection).await?;
-        Ok(connection)
+        Ok(self.pool.acquire().await?.detach())
     }
 }

@@ -11,7 +11,7 @@
 //! Actors behave as badly as real ones: workers die, or report attempts that others have taken over since; a relay goes on
 //! in a term that is over; clients send a command twice; an operator cancels, requeues, pauses and resumes at any moment.
 //! Then the faults stop and everything must come to an end. The statements run in the order in which the schedule has them:
-//! what two do to each other that overlap is in the tests of each.
+//! what two do to each other that overlap is in [`overlaps`].
 //!
 //! Time is simulated: `now()` is found first in a schema of the simulation's own. Nothing sleeps.
 
@@ -19,6 +19,7 @@ mod actors;
 mod failure;
 mod model;
 mod mutants;
+mod overlaps;
 mod promises;
 mod script;
 mod session;

@@ -63,22 +63,24 @@ pub(super) async fn run(relay: &Relay, term: Term, stop: &CancellationToken) {
     }
 }
 
-/// Jobs before messages: a message must find its job. The checkpoint last: whatever fails before is done again.
+/// Jobs before messages: a message must find its job. The checkpoint last: whatever fails before is done again. One
+/// connection for both, so that a crash of the database between them is a failure.
 async fn pass(relay: &Relay, term: Term, at: Option<Position>) -> anyhow::Result<Pass> {
-    let pool = relay.log.pool();
+    let pool = relay.log.loops();
+    let mut connection = pool.acquire().await.context("the database cannot be reached")?;
     let after = match at {
         Some(position) => position,
         None => lead::checkpoint(pool, NAME).await.context("the checkpoint could not be read")?,
     };
     let limit = i64::try_from(relay.batch).unwrap_or(i64::MAX);
-    let events = relay.log.read(after, limit).await.context("the log could not be read")?;
+    let events = relay.log.read_over(&mut *connection, after, limit).await.context("the log could not be read")?;
     let Some(last) = events.last().map(|event| event.position) else { return Ok(Pass::Nothing) };
-    jobs::enlist(pool, after, last).await.context("the jobs could not be enlisted")?;
+    jobs::enlist(&mut *connection, after, last).await.context("the jobs could not be enlisted")?;
     passed_over::note(pool, &events).await.context("events of unknown types could not be noted")?;
     let publishing = trace::follow_each(&events, "producer", "publish");
     relay.bus.publish(&events).await.context("the bus did not take the events")?;
     drop(publishing);
-    if !lead::advance_relay(pool, last, term).await.context("the checkpoint could not be moved")? {
+    if !lead::advance_relay(&mut *connection, last, term).await.context("the checkpoint could not be moved")? {
         return Ok(Pass::Fenced);
     }
     metrics::counter!("atelier_relay_published_total").increment(events.len() as u64);

@@ -86,7 +86,7 @@ async fn count(relay: &Relay) {
 
 async fn tick(relay: &Relay, rescue_at: Instant) -> anyhow::Result<usize> {
     measure(relay).await?;
-    let pool = relay.log.pool();
+    let pool = relay.log.loops();
     let due = jobs::due(pool).await.context("the jobs that are due could not be read")?;
     let mut rescued = Vec::new();
     if rescue_at <= Instant::now() {
@@ -99,17 +99,20 @@ async fn tick(relay: &Relay, rescue_at: Instant) -> anyhow::Result<usize> {
 /// What a relay of an older version went past, not knowing its type: it is enlisted and published as it would have been
 /// then, and forgotten last, so that whatever fails before is done again.
 async fn take_up(relay: &Relay) -> anyhow::Result<usize> {
-    let pool = relay.log.pool();
+    let pool = relay.log.loops();
     let events = passed_over::known(pool).await.context("the events that were passed over could not be read")?;
     if events.is_empty() {
         return Ok(0);
     }
+    let mut connection = pool.acquire().await.context("the database cannot be reached")?;
     for event in &events {
         let before = Position(event.position.0 - 1);
-        jobs::enlist(pool, before, event.position).await.context("the jobs could not be enlisted")?;
+        jobs::enlist(&mut *connection, before, event.position).await.context("the jobs could not be enlisted")?;
     }
     relay.bus.publish(&events).await.context("the bus did not take the events that were passed over")?;
-    passed_over::forget(pool, &events).await.context("the events that were passed over could not be forgotten")?;
+    passed_over::forget(&mut *connection, &events)
+        .await
+        .context("the events that were passed over could not be forgotten")?;
     tracing::info!(events = events.len(), "took up what an older version's relay had passed over");
     Ok(events.len())
 }
@@ -130,14 +133,14 @@ async fn deliver(relay: &Relay, deliveries: Vec<(Consumer, Vec<Recorded>)>, why:
 
 /// How far publishing is behind. Here and not where events are published, so that it is told also when that is stuck.
 async fn measure(relay: &Relay) -> anyhow::Result<()> {
-    let position = lead::checkpoint(relay.log.pool(), NAME).await.context("the checkpoint could not be read")?;
+    let position = lead::checkpoint(relay.log.loops(), NAME).await.context("the checkpoint could not be read")?;
     let head = relay.log.head().await.context("the log's head could not be read")?;
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; beyond 2^53 events it is a little off")]
     let (at, lag) = (position.0 as f64, (head.0 - position.0) as f64);
     metrics::gauge!("atelier_relay_checkpoint").set(at);
     metrics::gauge!("atelier_relay_lag_events").set(lag);
     let waiting = if head > position {
-        relay.log.read(position, 1).await.context("the next event could not be read")?
+        relay.log.read_over(relay.log.loops(), position, 1).await.context("the next event could not be read")?
     } else {
         Vec::new()
     };

@@ -130,6 +130,57 @@ async fn a_bus_that_is_down_delays_events_and_loses_none() -> anyhow::Result<()>
     Ok(())
 }
 
+/// A bus that takes its first events while the database crashes and forgets the jobs that were enlisted for them.
+struct Crashing {
+    bus: Arc<dyn Bus>,
+    pool: PgPool,
+    crashes: AtomicU32,
+}
+
+impl Bus for Crashing {
+    fn publish<'a>(&'a self, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            if self.crashes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                let crash = "delete from available_jobs; delete from jobs;
+                             select pg_terminate_backend(pid) from pg_stat_activity
+                             where datname = current_database() and pid <> pg_backend_pid()";
+                sqlx::raw_sql(crash).execute(&self.pool).await.expect("the database crashes");
+            }
+            self.bus.publish(events).await
+        })
+    }
+
+    fn deliver<'a>(&'a self, consumer: Consumer, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
+        self.bus.deliver(consumer, events)
+    }
+
+    fn inbox(&self, consumer: Consumer, prefetch: u16) -> BoxFuture<'_, Result<Box<dyn Inbox>, BusError>> {
+        self.bus.inbox(consumer, prefetch)
+    }
+
+    fn dead_letters(&self) -> Option<DeadLetters> {
+        self.bus.dead_letters()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        self.bus.ready()
+    }
+}
+
+#[tokio::test]
+async fn a_crash_of_the_database_that_forgets_jobs_does_not_leave_the_checkpoint_past_them() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
+    let (bus, pool) = (studio.bus.clone(), studio.log.pool().clone());
+    let bus: Arc<dyn Bus> = Arc::new(Crashing { bus, pool, crashes: AtomicU32::new(1) });
+    let (relay, shutdown) = start(&studio, &bus);
+    published(&studio, Position(32)).await?;
+    check_jobs(studio.log.pool(), 16).await?;
+    shutdown.cancel();
+    relay.await??;
+    Ok(())
+}
+
 #[tokio::test]
 async fn jobs_that_come_due_or_lose_their_worker_are_available_again() -> anyhow::Result<()> {
     let studio = Studio::open().await?;

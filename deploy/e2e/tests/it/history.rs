@@ -65,7 +65,7 @@ pub(crate) fn consumer(daemon: &str) -> Option<&'static str> {
 /// Waits until a daemon has work in its hands.
 pub(crate) async fn busy(log: &Log, daemon: &str) -> anyhow::Result<()> {
     let statement = match consumer(daemon) {
-        Some(_) => "select exists (select from jobs where consumer = $1 and state = 'running')",
+        Some(_) => "select exists (select from current_jobs where consumer = $1 and state = 'running')",
         // The producer has just taken commands that it has not published yet, or only now; the site has heard of
         // something to show, and waits for the burst to end or deploys.
         None => {
@@ -111,7 +111,7 @@ pub(crate) async fn at_rest(log: &Log, variants: i64) -> anyhow::Result<()> {
 
 /// What is not done yet, for whoever waited in vain.
 async fn left(log: &Log) -> String {
-    let statement = "select 'job ' || consumer || ' ' || state || ' attempt ' || attempt, count(*) from jobs \
+    let statement = "select 'job ' || consumer || ' ' || state || ' attempt ' || attempt, count(*) from current_jobs \
                      where finished_at is null group by 1 \
                      union all select 'event ' || type, count(*) from events group by 1 \
                      union all select 'read model at', position from read.checkpoint \

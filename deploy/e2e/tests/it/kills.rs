@@ -86,8 +86,8 @@ async fn publish_unconfirmed(
     line.freeze(Direction::ToClient);
     accepted.extend(sketches(&processes.client, name, SKETCHES, SIDE).await?);
     // Nobody looks by himself, so who works on it has been sent it.
-    let statement = "select exists (select from jobs, checkpoints c \
-                     where c.name = 'relay' and jobs.position > c.position and jobs.attempt > 0)";
+    let statement = "select exists (select from current_jobs j, checkpoints c \
+                     where c.name = 'relay' and j.position > c.position and j.attempt > 0)";
     let pool = processes.connections.log.pool();
     until("a message has arrived", || async { Ok(sqlx::query_scalar(statement).fetch_one(pool).await?) }).await?;
     until("its confirm is held", || async { Ok(line.held(Direction::ToClient) > 0) }).await
@@ -219,6 +219,6 @@ async fn generated(log: &Log) -> anyhow::Result<usize> {
 }
 
 async fn running(log: &Log) -> anyhow::Result<i64> {
-    let statement = "select count(*) from jobs where consumer = 'generate' and state = 'running'";
+    let statement = "select count(*) from current_jobs where consumer = 'generate' and state = 'running'";
     Ok(sqlx::query_scalar(statement).fetch_one(log.pool()).await?)
 }

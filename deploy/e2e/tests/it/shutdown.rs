@@ -69,7 +69,7 @@ async fn ask(client: &Client, daemon: &str) -> anyhow::Result<()> {
 
 /// Nothing is left in the hands of a daemon that has stopped: what it did not finish, it has handed back.
 async fn left_well(log: &Log, daemon: &str) -> anyhow::Result<()> {
-    let statement = "select count(*) from jobs where consumer = $1 and state = 'running'";
+    let statement = "select count(*) from current_jobs where consumer = $1 and state = 'running'";
     let left: i64 = sqlx::query_scalar(statement).bind(history::consumer(daemon)).fetch_one(log.pool()).await?;
     ensure!(left == 0, "{daemon} has left {left} jobs in its hands");
     Ok(())

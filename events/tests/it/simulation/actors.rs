@@ -39,10 +39,10 @@ pub(super) struct Actors {
     ids: u128,
 }
 
-/// The schedule of this seed, in a log whose head is here.
-pub(super) fn schedule(seed: u64, base: i64) -> Script {
+/// The schedule of this seed, in a log whose head is here. The tables are looked at after every so many calls, and at the end.
+pub(super) fn schedule(seed: u64, base: i64, look_after: usize) -> Script {
     let mut actors = Actors {
-        script: Script::new(base),
+        script: Script::new(base, look_after),
         rng: StdRng::seed_from_u64(seed),
         relays: ["relay 1", "relay 2"].map(Relay::new),
         workers: ["worker 1", "worker 2", "worker 3"].map(Worker::new),
@@ -58,6 +58,7 @@ pub(super) fn schedule(seed: u64, base: i64) -> Script {
     let Script { promises, model, .. } = &mut actors.script;
     promises.check_end(model);
     actors.script.read(base, usize::from(u16::MAX));
+    actors.script.look();
     actors.script
 }
 

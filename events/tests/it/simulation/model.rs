@@ -119,7 +119,7 @@ impl Model {
         }
         for (key, job) in &self.jobs {
             lines.push(format!("{key} {}", job.row()));
-            lines.extend(job.place().map(|place| format!("{key} {place}")));
+            lines.extend(job.place(*key).map(|place| format!("{key} {place}")));
         }
         lines.join("\n")
     }

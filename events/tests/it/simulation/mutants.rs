@@ -10,7 +10,12 @@ pub(super) struct Mutant {
     pub(super) instead: &'static str,
 }
 
-const fn mutant(statement: &'static str, without: &'static str, part: &'static str, instead: &'static str) -> Mutant {
+pub(super) const fn mutant(
+    statement: &'static str,
+    without: &'static str,
+    part: &'static str,
+    instead: &'static str,
+) -> Mutant {
     Mutant { statement, without, part, instead }
 }
 
@@ -18,7 +23,7 @@ const fn mutant(statement: &'static str, without: &'static str, part: &'static s
 pub(super) const FUNCTION: &str = "append_events()";
 
 /// What the simulation must find.
-pub(super) const MUTANTS: [Mutant; 23] = [
+pub(super) const MUTANTS: [Mutant; 25] = [
     mutant(
         "complete_attempts",
         "the fence: a late result ends the attempt of another",
@@ -29,14 +34,20 @@ pub(super) const MUTANTS: [Mutant; 23] = [
     mutant(
         "end_attempts",
         "the refund: what was given back or put off costs an attempt",
-        "j.attempt - t.refund",
-        "j.attempt",
+        "attempt = t.attempt - t.refund",
+        "attempt = t.attempt",
+    ),
+    mutant(
+        "end_attempts",
+        "the refund where it waits: what was given back costs an attempt",
+        "attempt - refund, fence from told",
+        "attempt, fence from told",
     ),
     mutant("end_attempts", "its dead letters", "where state = 'discarded'", "where false"),
     mutant("renew_leases", "the fence: a late worker keeps the lease of another", "using (job, fence)", "using (job)"),
     mutant("claim_jobs", "the look at pauses", "and not exists (select from pauses p where p.consumer = $1)", ""),
     mutant("claim_jobs", "the order: bulk goes first", "order by a.priority, a.job", "order by a.job"),
-    mutant("claim_jobs", "a new fence", "fence = fence + 1", "fence = fence"),
+    mutant("claim_jobs", "a new fence", "fence + 1 as fence", "fence"),
     mutant("claim_jobs", "the consumer: it takes the jobs of others", "a.consumer = $1 and", ""),
     mutant("enlist_jobs", "the guard against a second relay", "on conflict do nothing", ""),
     mutant("enlist_jobs", "the wait for a time", "when run_at > now() then 'scheduled'", "when false then 'scheduled'"),
@@ -50,15 +61,21 @@ pub(super) const MUTANTS: [Mutant; 23] = [
     mutant(
         "rescue_jobs",
         "the way back: a lost job waits nowhere",
-        "select consumer, priority, job from lost",
-        "select consumer, priority, job from lost where false",
+        "attempt, fence from lost",
+        "attempt, fence from lost where false",
     ),
     mutant("due_jobs", "the look at the clock: delays are not kept", "s.run_at <= now()", "true"),
     mutant(
+        "due_jobs",
+        "the fence: an attempt of before ends the next",
+        "attempt, fence from now",
+        "attempt, 0 from now",
+    ),
+    mutant(
         "cancel_jobs",
         "the end of the lease: a cancelled attempt still counts",
-        "delete from leases where job = any (array(select job from held)) returning job",
-        "select job from held",
+        "delete from leases where job = any (array(select job from held)) returning job, attempt, fence, worker, claimed_at",
+        "select job, attempt, fence, worker, claimed_at from leases where job = any (array(select job from held))",
     ),
     mutant(
         "cancel_jobs",

@@ -1,7 +1,7 @@
 //! A schedule as it is played: statements, what each is to answer, and what the tables are to hold after it. To the actors it
 //! looks like the database; its answers are the model's, which the database is then held to.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use atelier_events::log::Content;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ pub(super) struct Call {
     pub(super) statement: Option<Statement>,
     /// The rows of its answer.
     pub(super) answer: Vec<String>,
-    /// What the tables hold then; none where the next call belongs to the same step.
+    /// What the tables hold then, where they are looked at.
     pub(super) snapshot: Option<String>,
 }
 
@@ -30,11 +30,20 @@ pub(super) struct Script {
     pub(super) model: Model,
     pub(super) promises: Promises,
     pub(super) calls: Vec<Call>,
+    look_after: usize,
 }
 
 impl Script {
-    pub(super) fn new(base: i64) -> Self {
-        Self { model: Model::new(base), promises: Promises::default(), calls: Vec::new() }
+    /// In a log whose head is here; the tables are looked at after every so many calls.
+    pub(super) fn new(base: i64, look_after: usize) -> Self {
+        Self { model: Model::new(base), promises: Promises::default(), calls: Vec::new(), look_after }
+    }
+
+    /// The tables are looked at now, whatever the number of calls.
+    pub(super) fn look(&mut self) {
+        if let Some(last) = self.calls.last_mut() {
+            last.snapshot = Some(self.model.snapshot());
+        }
     }
 
     /// Time passes.
@@ -81,9 +90,9 @@ impl Script {
 
     pub(super) fn enlist(&mut self, after: i64, up_to: i64) {
         let enlisted = self.model.enlist(after, up_to);
-        let consumers = list("text", WANTS.iter().map(|want| quoted(want.consumer)));
-        let types = list("text", WANTS.iter().map(|want| quoted(want.event_type)));
-        let coalesces = list("boolean", WANTS.iter().map(|want| want.coalesces));
+        let consumers = list(WANTS.iter().map(|want| want.consumer));
+        let types = list(WANTS.iter().map(|want| want.event_type));
+        let coalesces = list(WANTS.iter().map(|want| want.coalesces));
         let arguments = format!("{consumers}, {types}, {coalesces}, {after}, {up_to}");
         self.promises.enlisted(&enlisted);
         self.call(Statement::EnlistJobs, &arguments, vec![format!("{} new", enlisted.len())]);
@@ -119,7 +128,7 @@ impl Script {
     pub(super) fn renew(&mut self, leases: &[(Key, i64)], lease_ms: i64) -> Vec<Key> {
         let renewed = self.model.renew(leases, lease_ms);
         let (ids, fences) = (ids(leases.iter().map(|(key, _)| *key)), leases.iter().map(|(_, fence)| *fence));
-        let arguments = format!("{ids}, {}, {lease_ms}", list("bigint", fences));
+        let arguments = format!("{ids}, {}, {lease_ms}", list(fences));
         self.call(Statement::RenewLeases, &arguments, lines(&renewed));
         renewed
     }
@@ -148,7 +157,7 @@ impl Script {
         let mut taken = self.model.end(&completed);
         let arguments = [
             ids(completed.iter().map(|one| one.key)),
-            list("bigint", completed.iter().map(|one| one.fence)),
+            list(completed.iter().map(|one| one.fence)),
             ids(others.iter().map(|one| one.key)),
         ];
         self.call(Statement::CompleteAttempts, &arguments.join(", "), taken.iter().map(line).collect());
@@ -158,11 +167,11 @@ impl Script {
         let ended = self.model.end(&others);
         let arguments = [
             ids(others.iter().map(|one| one.key)),
-            list("bigint", others.iter().map(|one| one.fence)),
-            list("text", others.iter().map(|one| quoted(one.end.state()))),
-            list("text", others.iter().map(|one| one.end.error())),
-            list("int", others.iter().map(|one| one.end.refund())),
-            list("bigint", others.iter().map(|one| one.end.delay_ms())),
+            list(others.iter().map(|one| one.fence)),
+            list(others.iter().map(|one| one.end.state())),
+            list(others.iter().map(|one| one.end.error())),
+            list(others.iter().map(|one| one.end.refund())),
+            list(others.iter().map(|one| one.end.delay_ms())),
         ];
         self.call(Statement::EndAttempts, &arguments.join(", "), ended.iter().map(line).collect());
         taken.extend(ended);
@@ -214,8 +223,10 @@ impl Script {
             answer.sort_unstable();
         }
         let sql = format!("execute {}({arguments})", statement.name());
-        let snapshot = Some(self.model.snapshot());
-        self.calls.push(Call { sql, statement: Some(statement), answer, snapshot });
+        self.calls.push(Call { sql, statement: Some(statement), answer, snapshot: None });
+        if self.calls.len().is_multiple_of(self.look_after) {
+            self.look();
+        }
     }
 
     fn plain(&mut self, sql: String) {
@@ -235,7 +246,7 @@ impl End {
     }
 
     fn error(self) -> &'static str {
-        if matches!(self, Self::Retryable(_) | Self::Discarded) { "'an error'" } else { "null" }
+        if matches!(self, Self::Retryable(_) | Self::Discarded) { "an error" } else { "null" }
     }
 
     fn refund(self) -> i32 {
@@ -282,25 +293,25 @@ fn append_arguments(batch: &[Proposal]) -> String {
         .collect();
     let each = |column: fn(&Proposed) -> String| events.iter().map(move |(_, _, event)| column(event));
     [
-        list("int", keyed().map(|(index, _): (i32, _)| index)),
-        list("text", keyed().map(|(_, keyed)| quoted(&keyed.key))),
-        list("bytea", keyed().map(|(_, keyed)| format!("'\\x{:02x}'", keyed.fingerprint))),
-        list("jsonb", keyed().map(|(_, keyed)| format!("'{}'", keyed.answer))),
-        list("int", writes.iter().map(|(index, _)| index)),
-        list("text", writes.iter().map(|(_, write)| quoted(&write.stream))),
-        list("bigint", writes.iter().map(|(_, write)| write.expected)),
-        list("int", events.iter().map(|(write, ..)| write)),
-        list("int", events.iter().map(|(_, number, _)| number)),
-        list("uuid", each(|event| format!("'{:032x}'", event.id))),
-        list("text", each(|event| quoted(event.event_type))),
-        list("smallint", each(|_| "1".to_owned())),
-        list("text", each(|event| format!("'{}'", data(event)))),
-        list("text", each(|_| "'ada'".to_owned())),
-        list("uuid", each(|event| format!("'{:032x}'", event.id))),
-        list("uuid", each(|event| event.cause.map_or("null".to_owned(), |cause| format!("'{cause:032x}'")))),
-        list("text", each(|_| "null".to_owned())),
+        list(keyed().map(|(index, _): (i32, _)| index)),
+        list(keyed().map(|(_, keyed)| &keyed.key)),
+        list(keyed().map(|(_, keyed)| format!("\"\\\\x{:02x}\"", keyed.fingerprint))),
+        list(keyed().map(|(_, keyed)| keyed.answer)),
+        list(writes.iter().map(|(index, _)| index)),
+        list(writes.iter().map(|(_, write)| &write.stream)),
+        list(writes.iter().map(|(_, write)| write.expected)),
+        list(events.iter().map(|(write, ..)| write)),
+        list(events.iter().map(|(_, number, _)| number)),
+        list(each(|event| format!("{:032x}", event.id))),
+        list(each(|event| event.event_type.to_owned())),
+        list(each(|_| "1".to_owned())),
+        list(each(|event| format!("\"{}\"", data(event).replace('"', "\\\"")))),
+        list(each(|_| "ada".to_owned())),
+        list(each(|event| format!("{:032x}", event.id))),
+        list(each(|event| event.cause.map_or("null".to_owned(), |cause| format!("{cause:032x}")))),
+        list(each(|_| "null".to_owned())),
         format!(
-            "'\\x{}'::bytea",
+            "'\\x{}'",
             events.iter().map(|(write, _, event)| digest(writes[*write - 1].1, event)).collect::<String>()
         ),
     ]
@@ -320,7 +331,12 @@ fn digest(write: &Write, event: &Proposed) -> String {
         causation_id: event.cause.map(Uuid::from_u128),
         data: data.as_bytes(),
     };
-    content.digest().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let mut digits = String::new();
+    for byte in content.digest() {
+        // A String takes whatever is written to it.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 fn data(event: &Proposed) -> String {
@@ -332,16 +348,19 @@ fn data(event: &Proposed) -> String {
 }
 
 fn ids(keys: impl Iterator<Item = Key>) -> String {
-    list("bigint", keys.map(|key| format!("simulation.job('{}', {})", key.consumer, key.position)))
+    format!("simulation.jobs({})", list(keys))
 }
 
-fn list(of: &str, items: impl Iterator<Item = impl Display>) -> String {
-    let items: Vec<String> = items.map(|item| item.to_string()).collect();
-    format!("array[{}]::{of}[]", items.join(","))
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{text}'")
+/// An array as Postgres reads it. What has quotes, commas or braces in it comes quoted.
+fn list(items: impl Iterator<Item = impl Display>) -> String {
+    let mut text = "'{".to_owned();
+    for (number, item) in items.enumerate() {
+        let comma = if number > 0 { "," } else { "" };
+        // A String takes whatever is written to it.
+        let _ = write!(text, "{comma}{item}");
+    }
+    text.push_str("}'");
+    text
 }
 
 fn lines(keys: &[Key]) -> Vec<String> {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use futures::TryStreamExt;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection, Either, PgConnection, Row};
+use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Either, PgConnection, Row};
 
 use super::actors::schedule;
 use super::failure::Failure;
@@ -38,7 +38,8 @@ pub(super) type Difference = (usize, String);
 impl Session {
     /// Prepares the statements, one of them mutated if that is asked for.
     pub(super) async fn open(url: &str, mutant: Option<&Mutant>) -> anyhow::Result<Self> {
-        let connection = PgConnection::connect(url).await?;
+        // What is sent is no secret: encrypting it is work for nothing on either side.
+        let connection = url.parse::<PgConnectOptions>()?.ssl_mode(PgSslMode::Disable).connect().await?;
         let mut session = Self { connection, base: 0, played: 0 };
         session
             .run(
@@ -70,14 +71,46 @@ impl Session {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await.map(drop)
     }
 
+    /// What the tables hold, as the model tells it.
+    pub(super) async fn snapshot(&mut self) -> sqlx::Result<String> {
+        sqlx::raw_sql("execute snapshot").fetch_one(&mut self.connection).await?.try_get(0)
+    }
+
+    /// The events of the jobs that a statement answers with, in their order; none where it answers otherwise.
+    pub(super) async fn positions(&mut self, statement: &str) -> sqlx::Result<Vec<i64>> {
+        let answered = sqlx::raw_sql(AssertSqlSafe(format!("execute {statement}")));
+        let rows = answered.fetch_all(&mut self.connection).await?;
+        let mut positions = Vec::new();
+        for row in &rows {
+            let id = row.try_get::<i64, _>("job").or_else(|_| row.try_get("id"));
+            let position = match (row.try_get("position"), id) {
+                (Ok(position), _) => position,
+                (Err(_), Ok(id)) => {
+                    let asked = sqlx::query_scalar("select position from jobs where id = $1").bind::<i64>(id);
+                    asked.fetch_one(&mut self.connection).await?
+                }
+                (Err(_), Err(_)) => continue,
+            };
+            positions.push(position);
+        }
+        positions.sort_unstable();
+        Ok(positions)
+    }
+
+    /// The server's process for it.
+    pub(super) async fn pid(&mut self) -> sqlx::Result<i32> {
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut self.connection).await
+    }
+
     /// Makes the schedule of a seed and plays it. What it did stays only if all was well.
     pub(super) async fn play(&mut self, seed: u64) -> anyhow::Result<Result<(), Box<Failure>>> {
-        let script = schedule(seed, self.base);
-        let mut outcome = self.begin(&script, &mut HashMap::new(), LOOK_AFTER).await?;
+        let mut script = schedule(seed, self.base, LOOK_AFTER);
+        let mut outcome = self.begin(&script).await?;
         if outcome.is_err() {
             // Once more, looking after every call: at which of them was it?
             self.run("rollback").await?;
-            outcome = self.begin(&script, &mut HashMap::new(), 1).await?.and(outcome);
+            script = schedule(seed, self.base, 1);
+            outcome = self.begin(&script).await?.and(outcome);
         }
         let outcome = outcome.and_then(|()| match script.promises.broken.first() {
             Some(broken) => Err((script.calls.len(), broken.clone())),
@@ -98,28 +131,22 @@ impl Session {
 
     /// Plays a script up to the first call whose answer, or after which the tables, are not as they should be. Everything
     /// lies in one transaction, which stays open.
-    pub(super) async fn begin(
-        &mut self,
-        script: &Script,
-        jobs: &mut HashMap<i64, Key>,
-        look_after: usize,
-    ) -> anyhow::Result<Result<(), Difference>> {
+    pub(super) async fn begin(&mut self, script: &Script) -> anyhow::Result<Result<(), Difference>> {
         self.run(&format!("begin; {}; select set_config('simulation.clock', '0', false)", include_str!("begin.sql")))
             .await?;
-        let (answers, error) = self.send(&script.calls, look_after).await;
+        let mut jobs = HashMap::new();
+        let (answers, error) = self.send(&script.calls).await;
         let stopped =
             || error.as_ref().map_or("the server did not answer".to_owned(), |error| format!("it failed: {error}"));
         let mut answers = answers.into_iter();
         for (at, call) in script.calls.iter().enumerate() {
             let Some(rows) = answers.next() else { return Ok(Err((at, stopped()))) };
-            let seen = lines(call, &rows, jobs)?;
+            let seen = lines(call, &rows, &mut jobs)?;
             let expected = &call.answer;
             if seen != *expected {
                 return Ok(Err((at, format!("it should answer {expected:#?}\nand it answered {seen:#?}"))));
             }
-            let Some(expected) = call.snapshot.as_ref().filter(|_| looks(at, script.calls.len(), look_after)) else {
-                continue;
-            };
+            let Some(expected) = &call.snapshot else { continue };
             let Some(rows) = answers.next() else { return Ok(Err((at, stopped()))) };
             let seen: String = rows.first().context("a snapshot is a row")?.try_get(0)?;
             if seen != *expected {
@@ -130,12 +157,11 @@ impl Session {
     }
 
     /// The rows of each call, and of the snapshot after it, up to the first that fails.
-    async fn send(&mut self, calls: &[Call], look_after: usize) -> (Vec<Vec<PgRow>>, Option<sqlx::Error>) {
+    async fn send(&mut self, calls: &[Call]) -> (Vec<Vec<PgRow>>, Option<sqlx::Error>) {
         let mut text = String::new();
-        for (at, call) in calls.iter().enumerate() {
+        for call in calls {
             text.push_str(&call.sql);
-            let looks = call.snapshot.is_some() && looks(at, calls.len(), look_after);
-            text.push_str(if looks { "; execute snapshot;\n" } else { ";\n" });
+            text.push_str(if call.snapshot.is_some() { "; execute snapshot;\n" } else { ";\n" });
         }
         let (mut answers, mut rows) = (Vec::new(), Vec::new());
         let mut stream = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.connection);
@@ -148,11 +174,6 @@ impl Session {
             }
         }
     }
-}
-
-/// Whether the tables are looked at after this call.
-fn looks(at: usize, calls: usize, look_after: usize) -> bool {
-    (at + 1).is_multiple_of(look_after) || at + 1 == calls
 }
 
 /// A call's rows as the model tells them.

@@ -13,7 +13,14 @@ create function simulation.clock(at timestamptz) returns bigint language sql sta
     select (extract(epoch from at - simulation.began()) * 1000)::bigint
 $$;
 
--- A job is named by its event and its consumer: its id is known to the database alone.
-create function simulation.job(of text, about bigint) returns bigint language sql stable as $$
-    select id from public.jobs where consumer = of and position = about
+-- A job is named by its event and its consumer, as `generate@1`: its id is known to the database alone. In PL/pgSQL, which
+-- keeps the plan.
+create function simulation.jobs(named text[]) returns bigint[] language plpgsql stable as $$
+begin
+    return array(
+        select (select id from public.jobs
+                where consumer = split_part(n.name, '@', 1) and position = split_part(n.name, '@', 2)::bigint)
+        from unnest(named) with ordinality as n(name, ordinal)
+        order by n.ordinal);
+end
 $$;

@@ -10,16 +10,18 @@ select concat_ws(E'\n',
          select j.consumer, j.position, 0 as rank,
                 format('is %s, priority %s, attempt %s, fence %s, errors %s, run at %s, by %s', j.state, j.priority, j.attempt,
                        j.fence, jsonb_array_length(j.failures), simulation.clock(j.run_at), coalesce(j.worker, 'nobody')) as line
-         from jobs j
+         from current_jobs j
          union all
-         select a.consumer, j.position, 1, format('waits with priority %s', a.priority)
+         select a.consumer, j.position, 1,
+                format('waits for %s with priority %s, attempt %s, fence %s', a.position, a.priority, a.attempt, a.fence)
          from available_jobs a left join jobs j on j.id = a.job
          union all
          select j.consumer, j.position, 2, format('waits until %s', simulation.clock(s.run_at))
          from scheduled_jobs s left join jobs j on j.id = s.job
          union all
          select l.consumer, j.position, 3,
-                format('is leased to %s, priority %s, fence %s, until %s', l.worker, l.priority, l.fence, simulation.clock(l.lease_until))
+                format('is leased to %s for %s, priority %s, attempt %s, fence %s, until %s', l.worker, l.position, l.priority, l.attempt,
+                       l.fence, simulation.clock(l.lease_until))
          from leases l left join jobs j on j.id = l.job
          union all
          select d.consumer, j.position, 4, 'is a dead letter'

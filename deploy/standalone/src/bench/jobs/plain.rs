@@ -1,9 +1,12 @@
 //! What the queue is measured against: plain SQL on the same server, a table of jobs without history, filled by single
-//! inserts and emptied by deletes.
+//! inserts and emptied by deletes; and messages that nobody does anything about.
 
+use std::slice;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use atelier_events::bus::{Bus as _, Message, RabbitBus, Received};
+use atelier_events::{Consumer, Recorded};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
@@ -54,6 +57,27 @@ pub(super) async fn hints(plain: &PgPool) -> anyhow::Result<(f64, f64)> {
         sqlx::query("select pg_notify('bench', '')").execute(plain).await?;
         listener.recv().await?;
         waits.push(began.elapsed().as_secs_f64() * 1_000.0);
+    }
+    Ok(percentiles(waits))
+}
+
+/// Milliseconds from before an event is published to its arrival: half of them, and all but one in a hundred.
+pub(super) async fn messages(rabbit: &RabbitBus, events: &[Recorded]) -> anyhow::Result<(f64, f64)> {
+    let mut inbox = rabbit.inbox(Consumer::Thumbnails, 1).await?;
+    let mut waits = Vec::new();
+    for event in events {
+        let began = Instant::now();
+        let arrival = async {
+            loop {
+                if let Received::Messages(messages) = inbox.receive(1).await {
+                    return (began.elapsed().as_secs_f64() * 1_000.0, messages);
+                }
+            }
+        };
+        let (published, (waited, messages)) = tokio::join!(rabbit.publish(slice::from_ref(event)), arrival);
+        published?;
+        Message::ack_all(messages).await;
+        waits.push(waited);
     }
     Ok(percentiles(waits))
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use atelier_events::Priority;
 use atelier_events::artwork::{ArtworkEvent, Created};
 use atelier_events::export::{self, ExportEvent, Selection};
+use atelier_events::keys::RenditionSet;
 use atelier_events::log::Write;
 use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::variant::{self, VariantEvent};
@@ -26,6 +27,9 @@ const APPEND_EVENTS: usize = 1_000;
 
 /// After so many artworks the site is deployed, and after as many more there is an export.
 const RELEASE_EVERY: u64 = 1_000;
+
+/// By which all sets are cut.
+const RECIPE: &str = "5f2c9e01d7ab";
 
 const WORDS: [&str; 8] = ["harbour", "dusk", "sea", "night", "boats", "city", "forest", "study"];
 
@@ -197,23 +201,26 @@ fn rendered(owner: &str, variant_id: VariantId) -> VariantEvent {
         (RenditionKind::Preview, "image/webp", 256),
         (RenditionKind::Card, "image/jpeg", 1_200),
     ];
+    let original = blob(keys::original(owner, variant_id, "png"), "image/png", 1_200_000);
+    let set = RenditionSet { owner, variant: variant_id, original: &original.sha256, recipe: RECIPE };
     let rendition = |(kind, media_type, side): (RenditionKind, &str, u32)| Rendition {
         kind,
-        blob: blob(keys::rendition(owner, variant_id, kind), media_type, u64::from(side) * 90),
+        blob: blob(set.rendition(kind), media_type, u64::from(side) * 90),
         width: side,
         height: side,
     };
     VariantEvent::Rendered(variant::Rendered {
         variant_id,
-        original: blob(keys::original(owner, variant_id, "png"), "image/png", 1_200_000),
+        renditions: kinds.map(rendition).to_vec(),
+        original,
         width: 1_024,
         height: 1_024,
-        renditions: kinds.map(rendition).to_vec(),
         look: Look::Photo,
         palette: ["#102030", "#a0b0c0", "#405060", "#d0c0b0", "#203010"]
             .map(|colour| Swatch { colour: colour.to_owned(), per_mille: 200 })
             .to_vec(),
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
+        recipe_hash: Some(RECIPE.to_owned()),
     })
 }
 

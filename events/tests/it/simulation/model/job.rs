@@ -98,14 +98,17 @@ impl Job {
     }
 
     /// Its row in one of the narrow tables; none once it has ended well or was cancelled.
-    pub(super) fn place(&self) -> Option<String> {
-        let (priority, worker) = (i32::from(self.bulk), self.worker.unwrap_or("nobody"));
+    pub(super) fn place(&self, key: Key) -> Option<String> {
+        let Self { bulk, attempt, fence, worker, .. } = self;
+        let (position, priority, worker) = (key.position, i32::from(*bulk), worker.unwrap_or("nobody"));
         match self.state {
-            State::Available => Some(format!("waits with priority {priority}")),
-            State::Scheduled | State::Retryable => Some(format!("waits until {}", self.run_at)),
-            State::Running { until } => {
-                Some(format!("is leased to {worker}, priority {priority}, fence {}, until {until}", self.fence))
+            State::Available => {
+                Some(format!("waits for {position} with priority {priority}, attempt {attempt}, fence {fence}"))
             }
+            State::Scheduled | State::Retryable => Some(format!("waits until {}", self.run_at)),
+            State::Running { until } => Some(format!(
+                "is leased to {worker} for {position}, priority {priority}, attempt {attempt}, fence {fence}, until {until}"
+            )),
             State::Discarded => Some("is a dead letter".to_owned()),
             State::Completed | State::Cancelled => None,
         }
