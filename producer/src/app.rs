@@ -7,7 +7,7 @@ use std::time::Duration;
 use atelier_events::bus::Bus;
 use atelier_events::id::ArtworkId;
 use atelier_events::operations::Missing;
-use atelier_events::{Blobs, Log, Position, keys};
+use atelier_events::{Blobs, Log, Position};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -148,12 +148,5 @@ impl App {
                 () = self.stopping.cancelled() => {}
             }
         }
-    }
-
-    /// Where a variant's renditions will be served, by kind. Their keys follow from ids, so this is known from the start.
-    pub(crate) fn predicted(&self, owner: &str, variant: atelier_events::VariantId) -> Vec<(&'static str, String)> {
-        use atelier_events::RenditionKind::{Display, Icon, Preview, Thumb};
-        let kinds = [Display, Thumb, Icon, Preview];
-        kinds.into_iter().map(|kind| (kind.as_str(), self.blob_url(&keys::rendition(owner, variant, kind)))).collect()
     }
 }

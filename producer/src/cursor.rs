@@ -9,15 +9,44 @@ use crate::problem::{Flaw, Kind, Problem};
 
 const BOUND_BYTES: usize = 8;
 
+/// One page of a list with a filter.
+pub(crate) struct Page {
+    filter: String,
+    limit: i64,
+    /// The key of the last row of the page before.
+    pub(crate) last_before: Option<i64>,
+}
+
+impl Page {
+    /// The page that this cursor names, or the first.
+    pub(crate) fn open(filter: String, cursor: Option<&str>, limit: i64) -> Result<Self, Problem> {
+        let last_before = cursor.map(|word| read(&filter, word)).transpose()?;
+        Ok(Self { filter, limit, last_before })
+    }
+
+    /// How many rows to ask for: one more than it has, which tells whether another follows.
+    pub(crate) fn rows(&self) -> i64 {
+        self.limit + 1
+    }
+
+    /// Leaves it the rows that it has, and answers the cursor of the next.
+    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>, key: impl FnOnce(&T) -> i64) -> Option<String> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        rows.last().filter(|_| more).map(|row| write(&self.filter, key(row)))
+    }
+}
+
 /// The word for the page after this key, in the list with this filter.
-pub(crate) fn write(filter: &str, key: i64) -> String {
+fn write(filter: &str, key: i64) -> String {
     let mut bytes = bound(filter, key).to_vec();
     bytes.extend(key.to_be_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The key that a word stands for. One that was not written for this filter is refused: it would skip rows silently.
-pub(crate) fn read(filter: &str, cursor: &str) -> Result<i64, Problem> {
+fn read(filter: &str, cursor: &str) -> Result<i64, Problem> {
     decode(filter, cursor).ok_or_else(|| {
         let detail = format!("cursor {cursor:?} is not one of this list with these filters: start without a cursor");
         let mut flaws = crate::problem::Flaws::default();

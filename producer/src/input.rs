@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use body::{Asked, Command};
 pub(crate) use checks::{
-    check_date, check_line, check_priority, check_tags, check_text, check_time, check_url, not_a_time, priority,
-    tidy_tags, time,
+    check_count, check_date, check_line, check_tags, check_text, check_url, not_a_priority, not_a_time, not_one_of,
+    priority, tidy_tags, time,
 };
 pub(crate) use duration::Wait;
 

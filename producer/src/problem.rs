@@ -110,6 +110,20 @@ impl Flaws {
         self.0.push(Flaw { pointer: None, parameter: Some(name.to_owned()), detail: detail.into() });
     }
 
+    /// What is wrong with fields of the body, where something is.
+    pub(crate) fn fields<const N: usize>(&mut self, found: [(&str, Option<String>); N]) {
+        for (name, detail) in found {
+            self.0.extend(detail.map(|detail| Flaw { pointer: Some(format!("/{name}")), parameter: None, detail }));
+        }
+    }
+
+    /// What is wrong with parameters, where something is.
+    pub(crate) fn parameters<const N: usize>(&mut self, found: [(&str, Option<String>); N]) {
+        for (name, detail) in found {
+            self.0.extend(detail.map(|detail| Flaw { pointer: None, parameter: Some(name.to_owned()), detail }));
+        }
+    }
+
     /// Refuses the request when anything is wrong with it.
     pub(crate) fn refuse(self, kind: Kind) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::flawed(kind, self)) }

@@ -1,6 +1,5 @@
 //! `atelier status`, `pause` and `resume`: what each consumer is at, and whether it may begin anything.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -63,10 +62,7 @@ async fn listed(connections: &Connections, which: &[Consumer]) -> anyhow::Result
 
 fn print(statuses: &[ConsumerStatus], json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        let mut out = std::io::stdout().lock();
-        for status in statuses {
-            writeln!(out, "{}", serde_json::to_string(status)?)?;
-        }
+        table::print_json(statuses)?;
         return Ok(ExitCode::SUCCESS);
     }
     let columns = [
@@ -86,7 +82,10 @@ fn print(statuses: &[ConsumerStatus], json: bool) -> anyhow::Result<ExitCode> {
         };
         let numbers =
             [status.available, status.scheduled, status.running, status.discarded, status.workers, status.concurrency];
-        [status.consumer.clone()].into_iter().chain(numbers.map(|number| number.to_string())).chain([paused]).collect()
+        // A projection has no jobs, and its daemon takes none.
+        let has_jobs = jobs::consumer_names().contains(&status.consumer.as_str());
+        let shown = numbers.map(|number| if has_jobs { number.to_string() } else { "-".to_owned() });
+        [status.consumer.clone()].into_iter().chain(shown).chain([paused]).collect()
     });
     table::print(&columns, rows.collect())?;
     Ok(ExitCode::SUCCESS)

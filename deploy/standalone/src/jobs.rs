@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use atelier_events::Stream;
 use atelier_events::jobs::{self, Count, Filter, Job, Ordered, STATES, consumer_names};
 use atelier_runtime::Connections;
@@ -15,9 +15,6 @@ use crate::table::{self, Align};
 
 /// Who gives the orders of this program, as the log and a pause say it.
 pub(crate) const ACTOR: &str = "atelier";
-
-/// The most of an error that a table shows, in characters; `--json` shows all of it.
-pub(crate) const ERROR_CHARS: usize = 60;
 
 /// Which jobs: those that everything given here is true of.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -90,10 +87,7 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     let pool = connections.log.pool();
     let listed = jobs::list(pool, &filter, i64::from(args.limit)).await.context("listing the jobs")?;
     if args.json {
-        let mut out = std::io::stdout().lock();
-        for job in &listed {
-            writeln!(out, "{}", serde_json::to_string(job)?)?;
-        }
+        table::print_json(&listed)?;
     } else {
         print_counts(&jobs::count(pool).await.context("counting the jobs")?)?;
         print_jobs(&listed)?;
@@ -158,17 +152,8 @@ impl Which {
     }
 
     fn filter(&self) -> anyhow::Result<Filter> {
-        if let Some(state) = &self.state {
-            ensure!(STATES.contains(&state.as_str()), "unknown state {state:?}; there are: {}", STATES.join(", "));
-        }
-        if let Some(consumer) = &self.consumer {
-            let names = consumer_names();
-            ensure!(
-                names.contains(&consumer.as_str()),
-                "unknown consumer {consumer:?}; there are: {}",
-                names.join(", ")
-            );
-        }
+        known("state", self.state.as_deref(), &STATES)?;
+        known("consumer", self.consumer.as_deref(), &consumer_names())?;
         Ok(Filter {
             consumer: self.consumer.clone(),
             state: self.state.clone(),
@@ -180,6 +165,12 @@ impl Which {
             ..Filter::default()
         })
     }
+}
+
+/// Refuses a word that is none of those there are.
+pub(crate) fn known(what: &str, word: Option<&str>, there_are: &[&str]) -> anyhow::Result<()> {
+    let unknown = word.filter(|word| !there_are.contains(word));
+    unknown.map_or(Ok(()), |word| bail!("unknown {what} {word:?}; there are: {}", there_are.join(", ")))
 }
 
 pub(crate) fn moment(text: &str) -> anyhow::Result<OffsetDateTime> {
@@ -225,7 +216,7 @@ fn print_jobs(jobs: &[Job]) -> std::io::Result<()> {
             job.position.to_string(),
             job.stream.to_string(),
             table::time(since(job)),
-            job.error.as_deref().unwrap_or_default().chars().take(ERROR_CHARS).collect(),
+            table::error(job.error.as_deref().unwrap_or_default()),
         ]
     });
     table::print(&columns, rows.collect())

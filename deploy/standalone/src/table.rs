@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -21,6 +22,15 @@ pub(crate) fn print(columns: &[(&str, Align)], rows: Vec<Vec<String>>) -> std::i
     let stdout = std::io::stdout();
     let drawn = draw(columns, rows, stdout.is_terminal());
     writeln!(stdout.lock(), "{drawn}")
+}
+
+/// Prints rows on stdout for programs: a JSON object a line.
+pub(crate) fn print_json<Row: Serialize>(rows: &[Row]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for row in rows {
+        writeln!(out, "{}", serde_json::to_string(row)?)?;
+    }
+    Ok(())
 }
 
 fn draw(columns: &[(&str, Align)], rows: Vec<Vec<String>>, on_terminal: bool) -> String {
@@ -45,6 +55,14 @@ fn draw(columns: &[(&str, Align)], rows: Vec<Vec<String>>, on_terminal: bool) ->
 pub(crate) fn time(moment: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     moment.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| moment.to_string())
+}
+
+/// The most of an error that a table shows, in characters; `--json` shows all of it.
+const ERROR_CHARS: usize = 60;
+
+/// The beginning of an error.
+pub(crate) fn error(text: &str) -> String {
+    text.chars().take(ERROR_CHARS).collect()
 }
 
 /// What came from outside cannot move the cursor or break a row.

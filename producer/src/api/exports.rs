@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::auth::Asking;
 use crate::idempotency::{self, IdempotencyKey};
 use crate::index::ExportRow;
-use crate::input::{Asked, Command, Id, Params, Wait};
+use crate::input::{Asked, Command, Id, Params, Wait, check_count};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 /// The artworks that one request can name; whoever wants more takes all.
@@ -47,9 +47,7 @@ impl Command for NewExport {
         if ids.is_some_and(<[Uuid]>::is_empty) {
             flaws.at("/artwork_ids", "is empty");
         }
-        if let Some(count) = ids.map(<[Uuid]>::len).filter(|count| *count > NAMED_ARTWORKS) {
-            flaws.at("/artwork_ids", format!("has {count} entries, at most {NAMED_ARTWORKS} are allowed"));
-        }
+        check_count("/artwork_ids", ids.map_or(0, <[Uuid]>::len), NAMED_ARTWORKS, flaws);
     }
 }
 

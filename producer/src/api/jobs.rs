@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::cursor;
-use crate::input::{Params, not_a_time, page_size, time};
+use crate::cursor::Page;
+use crate::input::{Params, not_a_time, not_one_of, page_size, time};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 /// Which jobs, and which page of them.
@@ -145,8 +145,7 @@ pub(super) async fn list_jobs(
 ) -> Result<Json<JobsAnswer>, Problem> {
     let limit = check(&listing)?;
     let words = (&listing.consumer, &listing.state, &listing.stream, &listing.error, &listing.since, &listing.until);
-    let words = format!("jobs {words:?}");
-    let before = listing.cursor.as_deref().map(|word| cursor::read(&words, word)).transpose()?;
+    let page = Page::open(format!("jobs {words:?}"), listing.cursor.as_deref(), limit)?;
     let filter = Filter {
         consumer: listing.consumer,
         state: listing.state,
@@ -154,13 +153,11 @@ pub(super) async fn list_jobs(
         error: listing.error,
         since: listing.since.as_deref().and_then(time),
         until: listing.until.as_deref().and_then(time),
-        before,
+        before: page.last_before,
         ..Filter::default()
     };
-    let mut jobs = jobs::list(app.log.pool(), &filter, limit + 1).await?;
-    let more = i64::try_from(jobs.len()).unwrap_or(i64::MAX) > limit;
-    jobs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next_cursor = jobs.last().filter(|_| more).map(|job| cursor::write(&words, job.id));
+    let mut jobs = jobs::list(app.log.pool(), &filter, page.rows()).await?;
+    let next_cursor = page.cut(&mut jobs, |job| job.id);
     let counts = jobs::count(app.log.pool()).await?;
     let count = |count: jobs::Count| JobCount { consumer: count.consumer, state: count.state, jobs: count.jobs };
     Ok(Json(JobsAnswer {
@@ -173,18 +170,12 @@ pub(super) async fn list_jobs(
 fn check(listing: &Listing) -> Result<i64, Problem> {
     let mut flaws = Flaws::default();
     let limit = page_size(listing.limit, &mut flaws);
-    let consumers = jobs::consumer_names();
-    if let Some(consumer) = listing.consumer.as_deref().filter(|name| !consumers.contains(name)) {
-        flaws.parameter("consumer", format!("{consumer:?} is not one of {}", consumers.join(", ")));
-    }
-    if let Some(state) = listing.state.as_deref().filter(|state| !STATES.contains(state)) {
-        flaws.parameter("state", format!("{state:?} is not one of {}", STATES.join(", ")));
-    }
-    for (name, text) in [("since", &listing.since), ("until", &listing.until)] {
-        if let Some(text) = text.as_deref().filter(|text| time(text).is_none()) {
-            flaws.parameter(name, not_a_time(text));
-        }
-    }
+    flaws.parameters([
+        ("consumer", not_one_of(listing.consumer.as_deref(), &jobs::consumer_names())),
+        ("state", not_one_of(listing.state.as_deref(), &STATES)),
+        ("since", not_a_time(listing.since.as_deref())),
+        ("until", not_a_time(listing.until.as_deref())),
+    ]);
     flaws.refuse(Kind::Invalid)?;
     Ok(limit)
 }

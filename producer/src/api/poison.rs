@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::cursor;
-use crate::input::{Asked, Command, Params, check_time, not_a_time, page_size, time};
+use crate::cursor::Page;
+use crate::input::{Asked, Command, Params, check_count, not_a_time, not_one_of, page_size, time};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 /// Which messages, and which page of them.
@@ -119,19 +119,17 @@ pub(super) async fn list_poison(
 ) -> Result<Json<PoisonsAnswer>, Problem> {
     let limit = check(&listing)?;
     let words = format!("poison {:?}", (&listing.consumer, &listing.error, &listing.since, &listing.until));
-    let before = listing.cursor.as_deref().map(|word| cursor::read(&words, word)).transpose()?;
+    let page = Page::open(words, listing.cursor.as_deref(), limit)?;
     let filter = Filter {
         ids: None,
         consumer: listing.consumer,
         error: listing.error,
         since: listing.since.as_deref().and_then(time),
         until: listing.until.as_deref().and_then(time),
-        before,
+        before: page.last_before,
     };
-    let mut found = poison::list(app.log.pool(), &filter, limit + 1).await?;
-    let more = i64::try_from(found.len()).unwrap_or(i64::MAX) > limit;
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next_cursor = found.last().filter(|_| more).map(|message| cursor::write(&words, message.id));
+    let mut found = poison::list(app.log.pool(), &filter, page.rows()).await?;
+    let next_cursor = page.cut(&mut found, |message| message.id);
     Ok(Json(PoisonsAnswer { items: found.into_iter().map(PoisonAnswer::from).collect(), next_cursor }))
 }
 
@@ -182,18 +180,13 @@ impl Command for PoisonOrder {
         if self.ids.is_none() && words.into_iter().all(Option::is_none) && !self.all {
             flaws.at("/all", "name some messages by ids, consumer, error, since or until, or give \"all\": true");
         }
-        let named = self.ids.as_deref().map(<[i64]>::len);
-        if let Some(count) = named.filter(|count| i64::try_from(*count).is_ok_and(|count| count > BULK_LIMIT)) {
-            flaws.at("/ids", format!("has {count} entries, at most {BULK_LIMIT} are allowed"));
-        }
-        if let Some(unknown) = self.consumer.as_deref().and_then(not_a_queue) {
-            flaws.at("/consumer", unknown);
-        }
-        for (at, text) in [("/since", &self.since), ("/until", &self.until)] {
-            if let Some(text) = text {
-                check_time(at, text, flaws);
-            }
-        }
+        let most = usize::try_from(BULK_LIMIT).unwrap_or(usize::MAX);
+        check_count("/ids", self.ids.as_deref().map_or(0, <[i64]>::len), most, flaws);
+        flaws.fields([
+            ("consumer", not_one_of(self.consumer.as_deref(), &Consumer::ALL.map(Consumer::name))),
+            ("since", not_a_time(self.since.as_deref())),
+            ("until", not_a_time(self.until.as_deref())),
+        ]);
     }
 }
 
@@ -234,20 +227,11 @@ pub(super) async fn purge_poison(
 fn check(listing: &Listing) -> Result<i64, Problem> {
     let mut flaws = Flaws::default();
     let limit = page_size(listing.limit, &mut flaws);
-    if let Some(unknown) = listing.consumer.as_deref().and_then(not_a_queue) {
-        flaws.parameter("consumer", unknown);
-    }
-    for (name, text) in [("since", &listing.since), ("until", &listing.until)] {
-        if let Some(text) = text.as_deref().filter(|text| time(text).is_none()) {
-            flaws.parameter(name, not_a_time(text));
-        }
-    }
+    flaws.parameters([
+        ("consumer", not_one_of(listing.consumer.as_deref(), &Consumer::ALL.map(Consumer::name))),
+        ("since", not_a_time(listing.since.as_deref())),
+        ("until", not_a_time(listing.until.as_deref())),
+    ]);
     flaws.refuse(Kind::Invalid)?;
     Ok(limit)
-}
-
-/// What is wrong with a name, if no consumer has it.
-fn not_a_queue(name: &str) -> Option<String> {
-    let names = Consumer::ALL.map(Consumer::name);
-    (!names.contains(&name)).then(|| format!("{name:?} is not one of {}", names.join(", ")))
 }

@@ -53,12 +53,14 @@ pub(crate) fn check_date(at: &str, text: &str, flaws: &mut Flaws) -> Option<Date
     date
 }
 
-/// One of the priorities there are.
-pub(crate) fn check_priority(at: &str, word: &str, flaws: &mut Flaws) {
-    let known = Priority::ALL.map(Priority::as_str);
-    if !known.contains(&word) {
-        flaws.at(at, format!("{word:?} is not one of {}", known.join(", ")));
-    }
+/// What is wrong with a word that is none of those there are.
+pub(crate) fn not_one_of(word: Option<&str>, known: &[&str]) -> Option<String> {
+    word.filter(|word| !known.contains(word)).map(|word| format!("{word:?} is not one of {}", known.join(", ")))
+}
+
+/// What is wrong with a word that is no priority.
+pub(crate) fn not_a_priority(word: Option<&str>) -> Option<String> {
+    not_one_of(word, &Priority::ALL.map(Priority::as_str))
 }
 
 /// What a word that has been checked means.
@@ -66,16 +68,10 @@ pub(crate) fn priority(word: &str) -> Priority {
     Priority::ALL.into_iter().find(|priority| priority.as_str() == word).unwrap_or_default()
 }
 
-/// A time of RFC 3339.
-pub(crate) fn check_time(at: &str, text: &str, flaws: &mut Flaws) {
-    if time(text).is_none() {
-        flaws.at(at, not_a_time(text));
-    }
-}
-
-/// What to say of a time that is none.
-pub(crate) fn not_a_time(text: &str) -> String {
-    format!("{text:?} is not a time such as 2026-11-21T20:00:00Z (RFC 3339)")
+/// What is wrong with a time that is none of RFC 3339.
+pub(crate) fn not_a_time(text: Option<&str>) -> Option<String> {
+    text.filter(|text| time(text).is_none())
+        .map(|text| format!("{text:?} is not a time such as 2026-11-21T20:00:00Z (RFC 3339)"))
 }
 
 /// What a time that has been checked means. Later than the year 9999 there is nothing to wait for.
@@ -83,11 +79,17 @@ pub(crate) fn time(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
+/// Not more entries than this.
+pub(crate) fn check_count(at: &str, count: usize, most: usize, flaws: &mut Flaws) {
+    if count > most {
+        flaws.at(at, format!("has {count} entries, at most {most} are allowed"));
+    }
+}
+
 /// At most twenty, each a line of at most fifty characters.
 pub(crate) fn check_tags(at: &str, tags: &[String], flaws: &mut Flaws) {
     if tags.len() > TAGS {
-        flaws.at(at, format!("has {} entries, at most {TAGS} are allowed", tags.len()));
-        return;
+        return check_count(at, tags.len(), TAGS, flaws);
     }
     for (index, tag) in tags.iter().enumerate() {
         let at = format!("{at}/{index}");

@@ -97,6 +97,7 @@ async fn the_description_lists_every_route_and_what_each_answers() -> anyhow::Re
         "get /v1/poison-messages/{id}",
         "post /v1/poison-messages/purge",
         "post /v1/uploads",
+        "post /v1/variants/recut",
     ];
     assert_eq!(operations, expected.into_iter().map(str::to_owned).collect());
     // Every reference leads somewhere.

@@ -8,7 +8,7 @@ use atelier_events::Consumer;
 use atelier_events::poison::{self, BODY_LIMIT, BULK_LIMIT, Filter, Poison};
 use atelier_runtime::Connections;
 
-use crate::jobs::moment;
+use crate::jobs::{known, moment};
 use crate::table::{self, Align, one_line};
 
 /// Which messages: those that everything given here is true of.
@@ -108,14 +108,7 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
 
 impl Which {
     fn filter(&self) -> anyhow::Result<Filter> {
-        if let Some(consumer) = &self.consumer {
-            let names = Consumer::ALL.map(Consumer::name);
-            ensure!(
-                names.contains(&consumer.as_str()),
-                "unknown consumer {consumer:?}; there are: {}",
-                names.join(", ")
-            );
-        }
+        known("consumer", self.consumer.as_deref(), &Consumer::ALL.map(Consumer::name))?;
         Ok(Filter {
             consumer: self.consumer.clone(),
             error: self.error.clone(),
@@ -131,10 +124,7 @@ async fn list(args: ListArgs, connections: &Connections) -> anyhow::Result<ExitC
     let found = poison::list(connections.log.pool(), &filter, i64::from(args.limit)).await;
     let found = found.context("listing the messages")?;
     if args.json {
-        let mut out = std::io::stdout().lock();
-        for message in &found {
-            writeln!(out, "{}", serde_json::to_string(message)?)?;
-        }
+        table::print_json(&found)?;
     } else if found.is_empty() {
         writeln!(std::io::stdout(), "no messages match")?;
     } else {
@@ -161,7 +151,7 @@ pub(super) fn print(found: &[Poison]) -> std::io::Result<()> {
             message.times.to_string(),
             message.body_bytes.to_string(),
             table::time(message.last_at),
-            message.error.chars().take(crate::jobs::ERROR_CHARS).collect(),
+            table::error(&message.error),
         ]
     });
     table::print(&columns, rows.collect())

@@ -10,9 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::answers::ArtworkAnswer;
 use crate::app::App;
-use crate::cursor;
+use crate::cursor::Page;
 use crate::index::ArtworkFilter;
-use crate::input::{Params, page_size};
+use crate::input::{Params, not_one_of, page_size};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 const STATUSES: [&str; 4] = ["pending", "processing", "active", "failed"];
@@ -68,11 +68,10 @@ pub(crate) async fn list_artworks(
     Params(listing): Params<Listing>,
 ) -> Result<Response, Problem> {
     let limit = check(&listing)?;
-    let filter_words = filter_words(&listing);
-    let before = listing.cursor.as_deref().map(|word| cursor::read(&filter_words, word)).transpose()?;
+    let page = Page::open(filter_words(&listing), listing.cursor.as_deref(), limit)?;
     app.caught_up(listing.after).await?;
     let filter = ArtworkFilter {
-        before,
+        before: page.last_before,
         id: None,
         status: listing.status.clone(),
         tag: listing.tag.as_ref().map(|tag| tag.trim().to_lowercase()),
@@ -81,11 +80,8 @@ pub(crate) async fn list_artworks(
         owner: listing.owner.clone(),
         words: listing.q.clone(),
     };
-    // One more than the page: whether there is a next one.
-    let mut rows = app.index.find_artworks(&filter, limit + 1).await?;
-    let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
-    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::write(&filter_words, row.created_position));
+    let mut rows = app.index.find_artworks(&filter, page.rows()).await?;
+    let next_cursor = page.cut(&mut rows, |row| row.created_position);
     let items = rows.into_iter().map(|row| ArtworkAnswer::of(&app, row)).collect();
     let link = next_cursor.as_ref().map(|cursor| next_link(&app, &listing, limit, cursor)).transpose()?;
     let mut response = Json(ArtworksAnswer { items, next_cursor }).into_response();
@@ -98,9 +94,7 @@ pub(crate) async fn list_artworks(
 fn check(listing: &Listing) -> Result<i64, Problem> {
     let mut flaws = Flaws::default();
     let limit = page_size(listing.limit, &mut flaws);
-    if let Some(status) = listing.status.as_deref().filter(|status| !STATUSES.contains(status)) {
-        flaws.parameter("status", format!("{status:?} is not one of {}", STATUSES.join(", ")));
-    }
+    flaws.parameters([("status", not_one_of(listing.status.as_deref(), &STATUSES))]);
     if let Some(chars) = listing.q.as_ref().map(|words| words.chars().count()).filter(|chars| *chars > WORDS_CHARS) {
         flaws.parameter("q", format!("has {chars} characters, at most {WORDS_CHARS} are allowed"));
     }

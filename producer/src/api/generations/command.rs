@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::artworks::{TITLE_CHARS, check_about, check_title, tidy_category};
-use crate::input::{Command, check_line, check_priority, check_text, check_time, priority, tidy_tags, time};
+use crate::input::{
+    Command, check_count, check_line, check_text, not_a_priority, not_a_time, priority, tidy_tags, time,
+};
 use crate::problem::Flaws;
 
 const PROMPT_CHARS: usize = 4_000;
@@ -107,10 +109,10 @@ impl Command for NewGeneration {
             flaws.at("/prompt", "is empty");
         }
         check_text("/prompt", &self.prompt, PROMPT_CHARS, flaws);
-        check_priority("/priority", &self.priority, flaws);
-        if let Some(start_at) = &self.start_at {
-            check_time("/start_at", start_at, flaws);
-        }
+        flaws.fields([
+            ("priority", not_a_priority(Some(&self.priority))),
+            ("start_at", not_a_time(self.start_at.as_deref())),
+        ]);
         if self.provider.is_empty() {
             flaws.at("/provider", "is empty");
         }
@@ -126,9 +128,7 @@ impl Command for NewGeneration {
         if params > PARAMS_BYTES {
             flaws.at("/params", format!("has {params} bytes, at most {PARAMS_BYTES} are allowed"));
         }
-        if self.references.len() > REFERENCES {
-            flaws.at("/references", format!("has {} entries, at most {REFERENCES} are allowed", self.references.len()));
-        }
+        check_count("/references", self.references.len(), REFERENCES, flaws);
         check_about(&self.artist, &self.description, self.category.as_deref(), &self.tags, flaws);
         if let Some(title) = &self.title {
             check_title(title, flaws);

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Asking;
-use crate::input::{Asked, Command, check_time, time};
+use crate::input::{Asked, Command, check_count, not_a_time, not_one_of, time};
 use crate::problem::{self, Flaws, Problem};
 
 /// Which jobs an order is for: those that everything given here is true of. To mean all, say so.
@@ -65,22 +65,14 @@ impl Command for JobsOrder {
                 "name some jobs by ids, consumer, state, stream, error, since or until, or give \"all\": true",
             );
         }
-        let named = self.ids.as_deref().map(<[i64]>::len);
-        if let Some(count) = named.filter(|count| i64::try_from(*count).is_ok_and(|count| count > BULK_LIMIT)) {
-            flaws.at("/ids", format!("has {count} entries, at most {BULK_LIMIT} are allowed"));
-        }
-        let consumers = jobs::consumer_names();
-        if let Some(consumer) = self.consumer.as_deref().filter(|name| !consumers.contains(name)) {
-            flaws.at("/consumer", format!("{consumer:?} is not one of {}", consumers.join(", ")));
-        }
-        if let Some(state) = self.state.as_deref().filter(|state| !STATES.contains(state)) {
-            flaws.at("/state", format!("{state:?} is not one of {}", STATES.join(", ")));
-        }
-        for (at, text) in [("/since", &self.since), ("/until", &self.until)] {
-            if let Some(text) = text {
-                check_time(at, text, flaws);
-            }
-        }
+        let most = usize::try_from(BULK_LIMIT).unwrap_or(usize::MAX);
+        check_count("/ids", self.ids.as_deref().map_or(0, <[i64]>::len), most, flaws);
+        flaws.fields([
+            ("consumer", not_one_of(self.consumer.as_deref(), &jobs::consumer_names())),
+            ("state", not_one_of(self.state.as_deref(), &STATES)),
+            ("since", not_a_time(self.since.as_deref())),
+            ("until", not_a_time(self.until.as_deref())),
+        ]);
     }
 }
 
