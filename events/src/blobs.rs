@@ -25,6 +25,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Met
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 pub use client::{ATTEMPT_TIMEOUT, MAX_ATTEMPTS};
 pub use download::Download;
@@ -81,6 +82,8 @@ pub struct Entry {
     pub key: String,
     /// In bytes.
     pub length: u64,
+    /// When it was written last, by the store's clock; none where the store does not tell.
+    pub modified: Option<OffsetDateTime>,
 }
 
 /// One bucket. Cheap to clone; clones share their connections.
@@ -175,7 +178,8 @@ impl Blobs {
         let page = answer.map_err(|error| BlobError::of_bucket(&self.bucket, error))?;
         let entries = page.contents().iter().filter_map(|object| {
             let key = object.key()?.to_owned();
-            Some(Entry { key, length: length(object.size()) })
+            let modified = object.last_modified().and_then(|at| OffsetDateTime::from_unix_timestamp(at.secs()).ok());
+            Some(Entry { key, length: length(object.size()), modified })
         });
         Ok(Page { entries: entries.collect(), next: page.next_continuation_token().map(str::to_owned) })
     }

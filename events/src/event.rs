@@ -114,6 +114,7 @@ impl Event {
         "variant.started",
         "variant.generated",
         "variant.rendered",
+        "variant.recut_requested",
         "variant.failed",
         "export.requested",
         "export.completed",

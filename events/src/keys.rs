@@ -24,24 +24,69 @@ pub fn sidecar(owner: &str, artwork: ArtworkId) -> String {
     format!("originals/{owner}/{artwork}.json")
 }
 
-/// A rendition: `display/<owner>/<variant>.jpg` or `.webp`, `medium/1280/…`, `medium/640/…`, `thumbnails/…`, `icons/…`,
-/// `previews/….webp`, `cards/…`, `animations/….webp`.
+/// A set of renditions: of one variant, from these bytes, by this recipe. Its keys follow from nothing else, so that a key
+/// never stands for two different files, and a set that is there need not be cut again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RenditionSet<'a> {
+    /// Whose.
+    pub owner: &'a str,
+    /// Of which variant.
+    pub variant: VariantId,
+    /// SHA-256 of the original.
+    pub original: &'a str,
+    /// Hash of the recipe.
+    pub recipe: &'a str,
+}
+
+/// Digits of the original's SHA-256 in the keys of its renditions.
+const ORIGINAL_DIGITS: usize = 16;
+
+/// The folders that hold nothing but renditions and their manifests.
+pub const RENDITION_FOLDERS: [&str; 8] =
+    ["display/", "medium/", "thumbnails/", "icons/", "previews/", "cards/", "animations/", "manifests/"];
+
+impl RenditionSet<'_> {
+    /// A rendition: `display/<owner>/<variant>-<original>-<recipe>.jpg` or `.webp`, `medium/1280/…`, `medium/640/…`,
+    /// `thumbnails/…`, `icons/…`, `previews/….webp`, `cards/…`, `animations/….webp`.
+    #[must_use]
+    pub fn rendition(&self, kind: RenditionKind) -> String {
+        let (folder, extension) = match kind {
+            RenditionKind::Display => ("display", "jpg"),
+            RenditionKind::Lossless => ("display", "webp"),
+            RenditionKind::Medium1280 => ("medium/1280", "jpg"),
+            RenditionKind::Medium1280Webp => ("medium/1280", "webp"),
+            RenditionKind::Medium640 => ("medium/640", "jpg"),
+            RenditionKind::Medium640Webp => ("medium/640", "webp"),
+            RenditionKind::Thumb => ("thumbnails", "jpg"),
+            RenditionKind::Icon => ("icons", "jpg"),
+            RenditionKind::Preview => ("previews", "webp"),
+            RenditionKind::Card => ("cards", "jpg"),
+            RenditionKind::Animation => ("animations", "webp"),
+        };
+        self.key(folder, extension)
+    }
+
+    /// What the set holds, written when all of it is there: `manifests/<owner>/<variant>-<original>-<recipe>.json`.
+    #[must_use]
+    pub fn manifest(&self) -> String {
+        self.key("manifests", "json")
+    }
+
+    fn key(&self, folder: &str, extension: &str) -> String {
+        let Self { owner, variant, original, recipe } = self;
+        let original = original.get(..ORIGINAL_DIGITS).unwrap_or(original);
+        format!("{folder}/{owner}/{variant}-{original}-{recipe}.{extension}")
+    }
+}
+
+/// The manifest of the set that a rendition is of. Of one whose key names no recipe there is none, and this is where it
+/// would be.
 #[must_use]
-pub fn rendition(owner: &str, variant: VariantId, kind: RenditionKind) -> String {
-    let (folder, extension) = match kind {
-        RenditionKind::Display => ("display", "jpg"),
-        RenditionKind::Lossless => ("display", "webp"),
-        RenditionKind::Medium1280 => ("medium/1280", "jpg"),
-        RenditionKind::Medium1280Webp => ("medium/1280", "webp"),
-        RenditionKind::Medium640 => ("medium/640", "jpg"),
-        RenditionKind::Medium640Webp => ("medium/640", "webp"),
-        RenditionKind::Thumb => ("thumbnails", "jpg"),
-        RenditionKind::Icon => ("icons", "jpg"),
-        RenditionKind::Preview => ("previews", "webp"),
-        RenditionKind::Card => ("cards", "jpg"),
-        RenditionKind::Animation => ("animations", "webp"),
-    };
-    format!("{folder}/{owner}/{variant}.{extension}")
+pub fn manifest_of(rendition: &str) -> Option<String> {
+    let (path, name) = rendition.rsplit_once('/')?;
+    let owner = path.rsplit('/').next()?;
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    Some(format!("manifests/{owner}/{stem}.json"))
 }
 
 /// An export's ZIP.
@@ -59,5 +104,42 @@ pub fn extension(media_type: &str) -> &'static str {
         "image/webp" => "webp",
         "image/gif" => "gif",
         _ => "bin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: [RenditionKind; 11] = [
+        RenditionKind::Display,
+        RenditionKind::Lossless,
+        RenditionKind::Medium1280,
+        RenditionKind::Medium1280Webp,
+        RenditionKind::Medium640,
+        RenditionKind::Medium640Webp,
+        RenditionKind::Thumb,
+        RenditionKind::Icon,
+        RenditionKind::Preview,
+        RenditionKind::Card,
+        RenditionKind::Animation,
+    ];
+
+    #[test]
+    fn every_rendition_has_a_key_of_its_own_in_a_folder_of_renditions_and_leads_to_its_manifest() {
+        let (owner, original) = ("o".repeat(40), "a1".repeat(32));
+        let set =
+            RenditionSet { owner: &owner, variant: VariantId::new(), original: &original, recipe: "0123456789ab" };
+        let mut keys: Vec<String> = EVERY.map(|kind| set.rendition(kind)).to_vec();
+        for key in &keys {
+            assert!(RENDITION_FOLDERS.iter().any(|folder| key.starts_with(folder)), "{key}");
+            assert!(key.len() <= crate::blobs::MAX_KEY_BYTES, "{key}");
+            assert_eq!(manifest_of(key), Some(set.manifest()), "{key}");
+        }
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), EVERY.len());
+        let other = RenditionSet { recipe: "ba9876543210", ..set };
+        assert_ne!(set.rendition(RenditionKind::Display), other.rendition(RenditionKind::Display));
     }
 }

@@ -1,11 +1,14 @@
 //! A variant: one version of an artwork, uploaded or made from a recipe, with its renditions.
 
+mod rendition;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::blobs::Blob;
 use crate::id::{ArtworkId, GenerationId, VariantId};
+pub use rendition::{Look, Rendered, Rendition, RenditionKind, Swatch};
 
 /// What can happen to a variant. Lies on the stream of its artwork.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,9 +26,12 @@ pub enum VariantEvent {
     /// Its original lies in the bucket, made by a provider.
     #[serde(rename = "variant.generated")]
     Generated(Generated),
-    /// All its renditions lie in the bucket: it is complete.
+    /// All its renditions lie in the bucket: it is complete. Of one that was complete before, these take their place.
     #[serde(rename = "variant.rendered")]
     Rendered(Rendered),
+    /// An operator wants its renditions cut by the recipe of today. Those there are stay until the others are there.
+    #[serde(rename = "variant.recut_requested")]
+    RecutRequested(RecutRequested),
     /// It cannot be completed.
     #[serde(rename = "variant.failed")]
     Failed(Failed),
@@ -39,6 +45,7 @@ impl VariantEvent {
             Self::Started(_) => "variant.started",
             Self::Generated(_) => "variant.generated",
             Self::Rendered(_) => "variant.rendered",
+            Self::RecutRequested(_) => "variant.recut_requested",
             Self::Failed(_) => "variant.failed",
         }
     }
@@ -52,6 +59,7 @@ impl VariantEvent {
             Self::Started(event) => event.variant_id,
             Self::Generated(event) => event.variant_id,
             Self::Rendered(event) => event.variant_id,
+            Self::RecutRequested(event) => event.variant_id,
             Self::Failed(event) => event.variant_id,
         }
     }
@@ -204,111 +212,14 @@ pub struct Generated {
     pub priority: Priority,
 }
 
-/// The content of `variant.rendered`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rendered {
+/// The content of `variant.recut_requested`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecutRequested {
     /// Which variant.
     pub variant_id: VariantId,
-    /// The original, at its immutable key.
-    pub original: Blob,
-    /// Width of the original in pixels, as seen (EXIF orientation applied).
-    pub width: u32,
-    /// Height of the original in pixels, as seen.
-    pub height: u32,
-    /// All of them: a set is committed whole or not at all.
-    pub renditions: Vec<Rendition>,
-    /// What kind of picture it is, which says how to enlarge it.
-    pub look: Look,
-    /// Up to six colours, the most present first.
-    pub palette: Vec<Swatch>,
-    /// What to show until the picture is there: a thumbhash, base64.
-    pub placeholder: String,
-}
-
-/// A file derived from a variant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rendition {
-    /// What it is for.
-    pub kind: RenditionKind,
-    /// The file.
-    pub blob: Blob,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-}
-
-/// A colour of a picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swatch {
-    /// `#rrggbb`.
-    pub colour: String,
-    /// How much of the picture it covers, in thousandths.
-    pub per_mille: u16,
-}
-
-/// What kind of picture a variant is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Look {
-    /// Soft changes of colour: photographs and paintings.
-    Photo,
-    /// Areas of one colour with hard edges: drawings, screenshots.
-    Flat,
-    /// Flat and small: pixel art, whose pixels are to stay squares when it is shown larger.
-    Pixels,
-}
-
-/// What a rendition is for. All that show the whole picture larger than a preview carry the watermark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RenditionKind {
-    /// The page of the artwork: JPEG, longest side at most 2048.
-    Display,
-    /// The same without loss, as WebP: of flat art, where it is small enough.
-    Lossless,
-    /// The page on a smaller screen: JPEG, longest side at most 1280. Only of a larger original, as all of these.
-    #[serde(rename = "medium_1280")]
-    Medium1280,
-    /// The same as WebP.
-    #[serde(rename = "medium_1280_webp")]
-    Medium1280Webp,
-    /// The page on a telephone: JPEG, longest side at most 640.
-    #[serde(rename = "medium_640")]
-    Medium640,
-    /// The same as WebP.
-    #[serde(rename = "medium_640_webp")]
-    Medium640Webp,
-    /// Lists: JPEG, 300 x 300.
-    Thumb,
-    /// Small marks: JPEG, 128 x 128.
-    Icon,
-    /// The grid: WebP that fits 256 x 256.
-    Preview,
-    /// Shared links: JPEG, 1200 x 630, with title and artist.
-    Card,
-    /// What moves: animated WebP that fits 480 x 480, of an animated original.
-    Animation,
-}
-
-impl RenditionKind {
-    /// The serialised name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Display => "display",
-            Self::Lossless => "lossless",
-            Self::Medium1280 => "medium_1280",
-            Self::Medium1280Webp => "medium_1280_webp",
-            Self::Medium640 => "medium_640",
-            Self::Medium640Webp => "medium_640_webp",
-            Self::Thumb => "thumb",
-            Self::Icon => "icon",
-            Self::Preview => "preview",
-            Self::Card => "card",
-            Self::Animation => "animation",
-        }
-    }
+    /// Bulk, where whole galleries are cut again.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
 }
 
 /// The content of `variant.failed`.
@@ -407,7 +318,9 @@ impl Variant {
         match event {
             VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => {}
             VariantEvent::Started(_) | VariantEvent::Generated(_) | VariantEvent::Failed(_) if complete => {}
-            VariantEvent::Started(_) => {
+            // What is complete is shown on meanwhile, and what is on its way ends as it would have.
+            VariantEvent::RecutRequested(_) if !state.failed_in_renditions() => {}
+            VariantEvent::Started(_) | VariantEvent::RecutRequested(_) => {
                 state.state = VariantState::Processing;
                 state.failure = None;
             }
@@ -457,8 +370,15 @@ impl Variant {
             VariantEvent::Started(_)
             | VariantEvent::Generated(_)
             | VariantEvent::Rendered(_)
+            | VariantEvent::RecutRequested(_)
             | VariantEvent::Failed(_) => None,
         }
+    }
+
+    /// Whether it has an original and no renditions: cutting it again may succeed, by other limits.
+    #[must_use]
+    pub fn failed_in_renditions(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.stage == Stage::Renditions)
     }
 
     /// One of its renditions.

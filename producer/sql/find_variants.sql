@@ -1,7 +1,7 @@
 -- The variants of an artwork ($1) or of a generation ($2), in the order they were asked for.
 select v.id, v.artwork_id, v.ordinal, v.generation_id, v.state, v.provider, v.prompt, v.seed, v.width, v.height, v.params,
        v.filename, v.original_key, v.original_sha256, v.original_media_type, v.original_length, v.source_width,
-       v.source_height, v.elapsed_ms, v.cost_micros, v.palette, v.placeholder, v.failure_stage, v.failure_error,
+       v.source_height, v.elapsed_ms, v.cost_micros, v.palette, v.placeholder, v.recipe_hash, v.failure_stage, v.failure_error,
        v.requested_at, v.started_at, v.finished_at,
        coalesce((
            select jsonb_agg(jsonb_build_object('parent', l.parent, 'artwork_id', p.artwork_id, 'relation', l.relation)

@@ -9,6 +9,7 @@ mod generations;
 mod health;
 mod jobs;
 mod poison;
+mod recuts;
 mod uploads;
 
 use std::time::Duration;
@@ -84,6 +85,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(jobs::orders::cancel_jobs))
         .routes(routes!(jobs::orders::requeue_jobs))
         .routes(routes!(jobs::orders::purge_jobs))
+        .routes(routes!(recuts::recut_variants))
         .routes(routes!(poison::list_poison))
         .routes(routes!(poison::read_poison))
         .routes(routes!(poison::purge_poison))

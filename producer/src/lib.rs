@@ -6,6 +6,7 @@ mod app;
 mod daemon;
 mod serve;
 
+pub mod recut;
 pub mod relay;
 
 mod auth;

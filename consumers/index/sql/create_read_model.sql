@@ -71,6 +71,8 @@ create table variants (
     -- [{"colour": "#rrggbb", "per_mille": share}, …], the most present first.
     palette jsonb not null,
     placeholder text,
+    -- By which recipe its renditions were cut; null of those that were cut before recipes had a hash.
+    recipe_hash text,
     failure_stage text,
     failure_error text,
     -- The variant.requested or variant.uploaded.

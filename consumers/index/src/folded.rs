@@ -76,7 +76,7 @@ impl FoldedArtwork {
         let Self { artwork, mut ready_position, mut shown, mut moments, .. } = state;
         if let Event::Variant(event) = event {
             let known = artwork.variant(event.variant_id());
-            note(&mut moments, known.map(|variant| variant.state), event, recorded);
+            note(&mut moments, known, event, recorded);
             if known.is_some() && matches!(event, VariantEvent::Rendered(_)) {
                 ready_position.get_or_insert(recorded.position);
                 shown = Some((recorded.position, recorded.occurred_at));
@@ -105,7 +105,7 @@ impl FoldedArtwork {
 }
 
 /// Mirrors when [`Variant::apply`] takes an event: it begins with a request or an upload, and complete stays complete.
-fn note(moments: &mut Vec<Moments>, state: Option<VariantState>, event: &VariantEvent, recorded: &Recorded) {
+fn note(moments: &mut Vec<Moments>, variant: Option<&Variant>, event: &VariantEvent, recorded: &Recorded) {
     let variant_id = event.variant_id();
     let Some(known) = moments.iter_mut().find(|moments| moments.variant_id == variant_id) else {
         if matches!(event, VariantEvent::Requested(_) | VariantEvent::Uploaded(_)) {
@@ -120,7 +120,7 @@ fn note(moments: &mut Vec<Moments>, state: Option<VariantState>, event: &Variant
         }
         return;
     };
-    let done = state == Some(VariantState::Completed);
+    let done = variant.is_some_and(|variant| variant.state == VariantState::Completed);
     match event {
         VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => {}
         VariantEvent::Started(_) | VariantEvent::Generated(_) | VariantEvent::Failed(_) if done => {}
@@ -131,6 +131,11 @@ fn note(moments: &mut Vec<Moments>, state: Option<VariantState>, event: &Variant
         VariantEvent::Generated(generated) => {
             known.cost_micros = Some(generated.cost_micros);
             known.finished_at = None;
+        }
+        VariantEvent::RecutRequested(_) => {
+            if variant.is_some_and(Variant::failed_in_renditions) {
+                known.finished_at = None;
+            }
         }
         VariantEvent::Rendered(_) | VariantEvent::Failed(_) => known.finished_at = Some(recorded.occurred_at),
     }

@@ -41,7 +41,7 @@ impl Default for Mark {
 
 /// A corner of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum Corner {
     /// Where signatures are.
     LowerRight,
@@ -51,4 +51,30 @@ pub enum Corner {
     UpperRight,
     /// The upper left.
     UpperLeft,
+}
+
+impl Corner {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::LowerRight, Self::LowerLeft, Self::UpperRight, Self::UpperLeft];
+
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LowerRight => "lower_right",
+            Self::LowerLeft => "lower_left",
+            Self::UpperRight => "upper_right",
+            Self::UpperLeft => "upper_left",
+        }
+    }
+}
+
+/// By name. What reads settings does not tell the names there are when one is unknown.
+impl TryFrom<String> for Corner {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|corner| corner.as_str() == name);
+        known.ok_or_else(|| format!("{name:?} is no corner; there are: {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
 }

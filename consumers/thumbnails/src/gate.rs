@@ -76,7 +76,8 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, Refused> {
         Format::Webp => webp::walk(bytes, limits),
         Format::Gif => gif::walk(bytes, limits),
     }?;
-    let flat = found.palette || found.lossless && length * FLAT_PIXELS_PER_BYTE < area(found.width, found.height);
+    let pixels = area(found.width, found.height);
+    let flat = found.palette || found.lossless.is_some_and(|packed| packed * FLAT_PIXELS_PER_BYTE < pixels);
     let Found { width, height, frames, .. } = found;
     Ok(Inspected { format, width, height, orientation: orientation(found.exif), flat, frames })
 }
@@ -91,7 +92,9 @@ struct Found<'a> {
     height: u32,
     frames: u64,
     palette: bool,
-    lossless: bool,
+    /// Bytes of the picture data, where it is packed without loss. What lies beside it says nothing about the picture: the
+    /// profile of a small drawing may be larger than the drawing.
+    lossless: Option<u64>,
     exif: Option<&'a [u8]>,
 }
 

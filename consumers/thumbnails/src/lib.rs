@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod policy;
+pub mod recipe;
 pub mod refused;
 pub mod renditions;
 pub mod settings;
@@ -20,6 +21,7 @@ mod note;
 mod palette;
 mod placeholder;
 mod raster;
+mod sets;
 mod stages;
 mod stopwatch;
 mod text;

@@ -1,22 +1,23 @@
 //! The job: an original becomes renditions in the bucket, all of them or none.
 
 use anyhow::Context as _;
+use atelier_events::blobs::sha256;
+use atelier_events::keys::RenditionSet;
 use atelier_events::log::Write;
 use atelier_events::variant::Rendered;
 use atelier_events::{
-    Artwork, Blob, BlobError, Blobs, Consumer, Event, Log, Recorded, Rendition, VariantEvent, VariantState, keys,
+    Artwork, Blob, BlobError, Blobs, Consumer, Event, Log, Recorded, Variant, VariantEvent, VariantId, VariantState,
+    keys,
 };
 use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::sets;
 use crate::settings::Settings;
 use crate::workers::{Done, Task, Workers};
 
 /// Who the log says did it.
 const ACTOR: &str = Consumer::Thumbnails.daemon();
-/// Renditions of one variant that are put at the same time.
-const PUTS: usize = 4;
 
 /// Cuts the renditions of originals.
 pub struct Renditions {
@@ -30,8 +31,8 @@ pub struct Renditions {
 enum Original {
     /// The owner put it there; its content is not known yet.
     Uploaded(String),
-    /// A provider made it.
-    Generated(Blob),
+    /// At its immutable key.
+    Kept(Blob),
 }
 
 impl Renditions {
@@ -41,81 +42,119 @@ impl Renditions {
         Self { log, blobs, settings, workers }
     }
 
-    async fn render(&self, cause: &Recorded, event: &VariantEvent, original: Original) -> anyhow::Result<Outcome> {
-        let artwork =
-            Artwork::of(&self.log.read_stream(&cause.stream).await?)?.context("the artwork is not in the log")?;
-        let variant_id = event.variant_id();
-        if artwork.variant(variant_id).is_some_and(|variant| variant.state == VariantState::Completed) {
-            return Ok(Outcome::Completed(Vec::new()));
-        }
-        let key = match &original {
-            Original::Uploaded(key) => key,
-            Original::Generated(blob) => &blob.key,
+    async fn render(&self, cause: &Recorded, event: &VariantEvent) -> anyhow::Result<Outcome> {
+        let events = self.log.read_stream(&cause.stream).await?;
+        let artwork = Artwork::of(&events)?.context("the artwork is not in the log")?;
+        let variant = artwork.variant(event.variant_id());
+        let complete = variant.is_some_and(|variant| variant.state == VariantState::Completed);
+        let original = match event {
+            // Cut already: what came twice is no reason to cut it again.
+            VariantEvent::Uploaded(_) | VariantEvent::Generated(_) if complete => {
+                return Ok(Outcome::Completed(Vec::new()));
+            }
+            VariantEvent::Uploaded(uploaded) => Some(Original::Uploaded(uploaded.upload_key.clone())),
+            VariantEvent::Generated(generated) => Some(Original::Kept(generated.original.clone())),
+            VariantEvent::RecutRequested(_) => variant.and_then(|variant| original_of(variant, &events)),
+            VariantEvent::Requested(_)
+            | VariantEvent::Started(_)
+            | VariantEvent::Rendered(_)
+            | VariantEvent::Failed(_) => None,
         };
+        let Some(original) = original else {
+            return Ok(Outcome::Discarded(format!("{} has no original", cause.event_type)));
+        };
+        let present = variant.and_then(|variant| variant.rendered.as_ref());
+        match self.set(&artwork, event.variant_id(), original, present).await? {
+            Ok(rendered) if present == Some(&rendered) => Ok(Outcome::Completed(Vec::new())),
+            Ok(rendered) => {
+                let rendered = Event::Variant(VariantEvent::Rendered(rendered));
+                Ok(Outcome::Completed(vec![Write::answer(cause, ACTOR, rendered)]))
+            }
+            Err(refused) => Ok(Outcome::Discarded(refused)),
+        }
+    }
+
+    /// The set by the recipe of today: found where it is there, and cut otherwise. Or why it can never be.
+    async fn set(
+        &self,
+        artwork: &Artwork,
+        variant: VariantId,
+        original: Original,
+        present: Option<&Rendered>,
+    ) -> anyhow::Result<Result<Rendered, String>> {
+        let recipe = self.settings.recipe_hash(&artwork.owner);
+        let set = RenditionSet { owner: &artwork.owner, variant, original: "", recipe: &recipe };
+        let (Original::Uploaded(key) | Original::Kept(Blob { key, .. })) = &original;
+        if let Original::Kept(blob) = &original
+            && let Some(found) =
+                sets::find(&self.blobs, &RenditionSet { original: &blob.sha256, ..set }, present).await?
+        {
+            return Ok(Ok(found));
+        }
         let bytes = match self.blobs.get(key, self.settings.thumbnails.limits.max_bytes).await {
             Ok(bytes) => bytes,
-            Err(gone @ (BlobError::NotFound { .. } | BlobError::TooLarge { .. })) => {
-                return Ok(Outcome::Discarded(gone.to_string()));
-            }
+            Err(gone @ (BlobError::NotFound { .. } | BlobError::TooLarge { .. })) => return Ok(Err(gone.to_string())),
             Err(error) => return Err(error.into()),
         };
+        let digest = sha256(&bytes);
+        let set = RenditionSet { original: &digest, ..set };
+        // Only now it is known what was uploaded.
+        if let Original::Uploaded(_) = &original
+            && let Some(found) = sets::find(&self.blobs, &set, present).await?
+        {
+            return Ok(Ok(found));
+        }
+        self.cut(artwork, &set, original, bytes).await
+    }
+
+    async fn cut(
+        &self,
+        artwork: &Artwork,
+        set: &RenditionSet<'_>,
+        original: Original,
+        bytes: Bytes,
+    ) -> anyhow::Result<Result<Rendered, String>> {
         let caption = self.settings.watermark.caption(&artwork.owner, &artwork.details);
         let task = Task { policy: self.settings.thumbnails.clone(), caption };
         let Done { outcome, cost } = self.workers.render(&bytes, &task).await?;
         tracing::debug!(render.cpu_ms = cost.cpu.as_millis(), render.peak_bytes = cost.peak_bytes, "rendered");
-        let set = match outcome {
-            Ok(set) => set,
-            Err(refused) => return Ok(Outcome::Discarded(refused.to_string())),
+        let cut = match outcome {
+            Ok(cut) => cut,
+            Err(refused) => return Ok(Err(refused.to_string())),
         };
         let original = match original {
-            Original::Generated(blob) => blob,
+            Original::Kept(blob) => blob,
             // An upload's key can be written again while its URL lasts; the original's cannot.
             Original::Uploaded(_) => {
-                let media_type = &*set.source.media_type;
-                let key = keys::original(&artwork.owner, variant_id, keys::extension(media_type));
+                let media_type = &*cut.source.media_type;
+                let key = keys::original(&artwork.owner, set.variant, keys::extension(media_type));
                 self.blobs.put(&key, bytes, media_type).await?
             }
         };
-        let puts = set.renditions.into_iter().map(|picture| {
-            let key = keys::rendition(&artwork.owner, variant_id, picture.kind);
-            async move {
-                let blob = self.blobs.put(&key, Bytes::from(picture.bytes), &picture.media_type).await?;
-                anyhow::Ok(Rendition { kind: picture.kind, blob, width: picture.width, height: picture.height })
-            }
-        });
-        let renditions: Vec<Rendition> = stream::iter(puts).buffered(PUTS).try_collect().await?;
-        let rendered = Rendered {
-            variant_id,
-            original,
-            width: set.source.width,
-            height: set.source.height,
-            renditions,
-            look: set.look,
-            palette: set.palette,
-            placeholder: set.placeholder,
-        };
-        Ok(Outcome::Completed(vec![Write::answer(cause, ACTOR, Event::Variant(VariantEvent::Rendered(rendered)))]))
+        Ok(Ok(sets::put(&self.blobs, set, cut, original).await?))
     }
+}
+
+/// Of a variant that was complete, its original; of one that was refused, what its owner put there.
+fn original_of(variant: &Variant, events: &[Recorded]) -> Option<Original> {
+    if let Some(original) = &variant.original {
+        return Some(Original::Kept(original.clone()));
+    }
+    events.iter().rev().find_map(|recorded| match recorded.event() {
+        Ok(Event::Variant(VariantEvent::Uploaded(uploaded))) if uploaded.variant_id == variant.id => {
+            Some(Original::Uploaded(uploaded.upload_key))
+        }
+        _ => None,
+    })
 }
 
 impl Job for Renditions {
     const CONSUMER: Consumer = Consumer::Thumbnails;
 
     async fn run(&self, attempt: &Attempt) -> anyhow::Result<Outcome> {
-        let event = match attempt.event.event()? {
-            Event::Variant(event) => event,
-            other => return Ok(Outcome::Discarded(format!("{} has no original", other.type_name()))),
-        };
-        let original = match &event {
-            VariantEvent::Uploaded(uploaded) => Original::Uploaded(uploaded.upload_key.clone()),
-            VariantEvent::Generated(generated) => Original::Generated(generated.original.clone()),
-            VariantEvent::Requested(_)
-            | VariantEvent::Started(_)
-            | VariantEvent::Rendered(_)
-            | VariantEvent::Failed(_) => {
-                return Ok(Outcome::Discarded(format!("{} has no original", attempt.event.event_type)));
-            }
-        };
-        self.render(&attempt.event, &event, original).await
+        match attempt.event.event()? {
+            Event::Variant(event) => self.render(&attempt.event, &event).await,
+            other => Ok(Outcome::Discarded(format!("{} has no original", other.type_name()))),
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod clean;
 mod fonts;
+mod hangul;
 mod line;
 mod mask;
 mod shape;

@@ -54,16 +54,29 @@ impl Watermarks {
     #[must_use]
     pub fn caption(&self, space: &str, details: &Details) -> Caption {
         let Details { title, artist, .. } = details;
-        let own = self.spaces.get(space);
-        let enabled = own.and_then(|own| own.enabled).unwrap_or(self.enabled);
-        let text = own.and_then(|own| own.text.as_deref()).unwrap_or(&self.text);
-        let mark = filled(text, [("artist", artist), ("title", title), ("space", space)]).filter(|_| enabled);
-        let mark = mark.map(|text| Mark {
-            text,
-            corner: own.and_then(|own| own.corner).unwrap_or(self.corner),
-            opacity_percent: own.and_then(|own| own.opacity_percent).unwrap_or(self.opacity_percent),
+        let mark = self.in_space(space).and_then(|mark| {
+            let text = filled(&mark.text, [("artist", artist), ("title", title), ("space", space)])?;
+            Some(Mark { text, ..mark })
         });
         Caption { title: title.clone(), artist: artist.clone(), mark }
+    }
+
+    /// The watermark of a space, its text still a template; none where nothing is written.
+    #[must_use]
+    pub fn in_space(&self, space: &str) -> Option<Mark> {
+        let Some(own) = self.spaces.get(space) else { return self.everywhere() };
+        own.enabled.unwrap_or(self.enabled).then(|| Mark {
+            text: own.text.as_ref().unwrap_or(&self.text).clone(),
+            corner: own.corner.unwrap_or(self.corner),
+            opacity_percent: own.opacity_percent.unwrap_or(self.opacity_percent),
+        })
+    }
+
+    /// The watermark of spaces that have none of their own.
+    #[must_use]
+    pub fn everywhere(&self) -> Option<Mark> {
+        let Self { enabled, text, corner, opacity_percent, spaces: _ } = self;
+        enabled.then(|| Mark { text: text.clone(), corner: *corner, opacity_percent: *opacity_percent })
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
-use atelier_standalone::{bench, consumers, dead, demo, import, jobs, render, replay, tail, up, verify, why};
+use atelier_standalone::{
+    bench, consumers, dead, demo, import, jobs, recut, render, replay, sweep, tail, up, verify, why,
+};
 use atelier_thumbnails::workers::serve_if_asked;
 use clap::{Parser, Subcommand};
 
@@ -38,6 +40,10 @@ enum Command {
     Cancel(jobs::OrderArgs),
     /// Gives discarded and cancelled jobs all their attempts again.
     Requeue(jobs::OrderArgs),
+    /// Cuts renditions again by the settings of today.
+    Recut(recut::Args),
+    /// Lists, and deletes, renditions that nobody names any more.
+    Sweep(sweep::Args),
     /// Shows what each consumer is at.
     Status(consumers::StatusArgs),
     /// Stops consumers from beginning anything; what runs goes on.
@@ -70,13 +76,15 @@ async fn run() -> anyhow::Result<ExitCode> {
     let with = atelier_standalone::command::Command::open(&data_dir)?;
     match command {
         Command::Up(listen) => with.up(&listen).await,
-        Command::Demo(args) => with.demo(args).await,
+        Command::Demo(args) => Box::pin(with.demo(args)).await,
         Command::Import(args) => import::run(args, &with.client()?).await,
         Command::Jobs(args) => with.connected(async |connections| jobs::run(args, connections).await).await,
         Command::Dead(args) => with.connected(async |connections| dead::run(args, connections).await).await,
         Command::Why(args) => with.connected(async |connections| why::run(args, connections).await).await,
         Command::Cancel(args) => with.connected(async |at| jobs::order(Order::Cancel, args, at).await).await,
         Command::Requeue(args) => with.connected(async |at| jobs::order(Order::Requeue, args, at).await).await,
+        Command::Recut(args) => Box::pin(recut::run(args, with)).await,
+        Command::Sweep(args) => with.connected(async |connections| sweep::run(args, connections).await).await,
         Command::Status(args) => with.connected(async |connections| consumers::status(args, connections).await).await,
         Command::Pause(args) => with.connected(async |connections| consumers::pause(args, connections).await).await,
         Command::Resume(args) => with.connected(async |connections| consumers::resume(args, connections).await).await,

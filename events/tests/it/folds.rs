@@ -2,9 +2,10 @@
 
 use atelier_events::artwork::Created;
 use atelier_events::site::SiteEvent;
+use atelier_events::variant::{Failed, RecutRequested};
 use atelier_events::{
-    Artwork, ArtworkEvent, ArtworkId, Event, Export, Position, Recorded, Site, Stream, VariantEvent, VariantId,
-    VariantState, Version,
+    Artwork, ArtworkEvent, ArtworkId, Event, Export, Position, Priority, Recorded, Site, Stage, Stream, Variant,
+    VariantEvent, VariantId, VariantState, Version,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -36,6 +37,10 @@ fn about(event: Event, variant_id: VariantId) -> Event {
         VariantEvent::Rendered(mut event) => {
             event.variant_id = variant_id;
             VariantEvent::Rendered(event)
+        }
+        VariantEvent::RecutRequested(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::RecutRequested(event)
         }
         VariantEvent::Failed(mut event) => {
             event.variant_id = variant_id;
@@ -174,5 +179,35 @@ fn an_artwork_goes_from_pending_over_processing_to_active_or_failed() -> anyhow:
     }
     // What was never asked for is not made up from its outcome.
     assert_eq!(status_after(&["artwork.created", "variant.rendered"])?, Some("pending"));
+    Ok(())
+}
+
+#[test]
+fn what_is_to_be_cut_again_is_shown_until_it_is_and_what_was_refused_is_on_its_way_again() -> anyhow::Result<()> {
+    let variant_id = VariantId::new();
+    let asked = VariantEvent::RecutRequested(RecutRequested { variant_id, priority: Priority::Bulk });
+    let failed = |stage| VariantEvent::Failed(Failed { variant_id, stage, error: "no".to_owned() });
+    let begun = |last: VariantEvent| -> anyhow::Result<Option<Variant>> {
+        let uploaded = sample_events()?.into_iter().find(|event| event.type_name() == "variant.uploaded");
+        let Some(Event::Variant(uploaded)) = uploaded.map(|event| about(event, variant_id)) else {
+            anyhow::bail!("no sample")
+        };
+        Ok(Variant::apply(Variant::apply(None, &uploaded), &last))
+    };
+    let rendered = sample_events()?.into_iter().find(|event| event.type_name() == "variant.rendered");
+    let Some(Event::Variant(rendered)) = rendered.map(|event| about(event, variant_id)) else {
+        anyhow::bail!("no sample")
+    };
+    for (before, after) in [
+        (rendered, VariantState::Completed),
+        (failed(Stage::Renditions), VariantState::Processing),
+        (failed(Stage::Generate), VariantState::Failed),
+    ] {
+        let before = begun(before)?;
+        let then = Variant::apply(before.clone(), &asked).ok_or_else(|| anyhow::anyhow!("it is gone"))?;
+        assert_eq!(then.state, after);
+        assert_eq!(then.rendered, before.and_then(|variant| variant.rendered));
+    }
+    assert_eq!(Variant::apply(None, &asked), None, "nothing begins with it");
     Ok(())
 }

@@ -84,6 +84,7 @@ pub(crate) fn rendered() -> Event {
         look: Look::Photo,
         palette: Vec::new(),
         placeholder: String::new(),
+        recipe_hash: None,
     }))
 }
 

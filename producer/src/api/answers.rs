@@ -217,6 +217,8 @@ pub(crate) struct VariantAnswer {
     /// Its colours, the most present first.
     palette: Vec<SwatchAnswer>,
     placeholder: Option<String>,
+    /// By which recipe its files were cut; what cuts files by another has them cut again by `POST /v1/variants/recut`.
+    recipe_hash: Option<String>,
     /// How long the provider took, in milliseconds.
     elapsed_ms: Option<i64>,
     /// What it cost, in millionths of a US dollar.
@@ -264,6 +266,7 @@ impl VariantAnswer {
             height: row.source_height,
             palette: swatches(row.palette.0),
             placeholder: row.placeholder,
+            recipe_hash: row.recipe_hash,
             elapsed_ms: row.elapsed_ms,
             cost_micros: row.cost_micros,
             failure: row.failure_error.map(|error| FailureAnswer { stage, error }),

@@ -42,6 +42,7 @@ pub(crate) struct VariantRow {
     pub(crate) cost_micros: Option<i64>,
     pub(crate) palette: Json<Vec<Swatch>>,
     pub(crate) placeholder: Option<String>,
+    pub(crate) recipe_hash: Option<String>,
     pub(crate) failure_stage: Option<String>,
     pub(crate) failure_error: Option<String>,
     pub(crate) requested_at: OffsetDateTime,

@@ -8,6 +8,7 @@ mod operations;
 mod orders;
 mod poison;
 mod reads;
+mod recuts;
 mod refusals;
 mod relay;
 mod studio;

@@ -9,7 +9,7 @@ use atelier_events::{ArtworkId, Event, Position, Stream, VariantId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::studio::{PNG, Studio, answer, id, problem};
+use crate::studio::{PNG, RECIPE, Studio, answer, id, problem};
 
 fn titles(page: &Value) -> Vec<&str> {
     let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -132,7 +132,9 @@ async fn an_artwork_says_all_that_is_known_about_it() -> anyhow::Result<()> {
     studio.index().await?;
     let page = studio.get(&format!("/v1/artworks/{artwork}")).await?;
     assert_eq!((&page["status"], &page["published"], &page["owner"]), (&json!("active"), &json!(false), &json!("ann")));
-    assert_eq!(page["renditions"]["display"]["url"], accepted["renditions"]["display"]);
+    let display = format!("https://cdn.example/display/ann/{variant}-0a0a0a0a0a0a0a0a-{RECIPE}.jpg");
+    assert_eq!(page["renditions"]["display"]["url"], display);
+    assert_eq!(page["variants"][0]["recipe_hash"], RECIPE);
     assert_eq!((&page["width"], &page["palette"]), (&json!(30), &json!([{ "colour": "#102030", "per_mille": 1000 }])));
     let only = &page["variants"][0];
     assert_eq!((&only["state"], &only["filename"]), (&json!("completed"), &json!("harbour.png")));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use atelier_e2e::Database;
 use atelier_events::bus::{Bus, PostgresBus};
+use atelier_events::keys::RenditionSet;
 use atelier_events::log::Write;
 use atelier_events::variant::{Failed, Rendered, VariantEvent};
 use atelier_events::{
@@ -24,6 +25,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use atelier_e2e::Bucket;
 
+/// By which [`Studio::render`] has sets cut.
+pub(crate) const RECIPE: &str = "5f2c9e01d7ab";
 pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and no more";
 
 pub(crate) struct Studio {
@@ -145,17 +148,19 @@ impl Studio {
     pub(crate) async fn render(&self, artwork: ArtworkId, variant: VariantId) -> anyhow::Result<Position> {
         let blob = |key| Blob { key, sha256: "0a".repeat(32), media_type: "image/jpeg".to_owned(), length: 7 };
         let kinds = [RenditionKind::Display, RenditionKind::Thumb, RenditionKind::Icon, RenditionKind::Preview];
-        let rendition =
-            |kind| Rendition { kind, blob: blob(keys::rendition("ann", variant, kind)), width: 3, height: 2 };
+        let original = blob(keys::original("ann", variant, "jpg"));
+        let set = RenditionSet { owner: "ann", variant, original: &original.sha256, recipe: RECIPE };
+        let rendition = |kind| Rendition { kind, blob: blob(set.rendition(kind)), width: 3, height: 2 };
         let rendered = Rendered {
             variant_id: variant,
-            original: blob(keys::original("ann", variant, "jpg")),
+            renditions: kinds.map(rendition).to_vec(),
+            original,
             width: 30,
             height: 20,
-            renditions: kinds.map(rendition).to_vec(),
             look: Look::Photo,
             palette: vec![Swatch { colour: "#102030".to_owned(), per_mille: 1000 }],
             placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
+            recipe_hash: Some(RECIPE.to_owned()),
         };
         self.tell(Stream::artwork(artwork), Event::Variant(VariantEvent::Rendered(rendered))).await
     }

@@ -81,6 +81,7 @@ impl Story {
             look: Look::Photo,
             palette: Vec::new(),
             placeholder: String::new(),
+            recipe_hash: None,
         };
         self.tell(Stream::artwork(artwork), vec![Event::Variant(VariantEvent::Rendered(rendered))]).await
     }

@@ -165,6 +165,7 @@ async fn renditions_that_are_cut_again_replace_the_old_ones() -> anyhow::Result<
         anyhow::bail!("not what was asked for")
     };
     again.renditions.truncate(1);
+    again.recipe_hash = Some("0123456789ab".to_owned());
     let event = Event::Variant(atelier_events::VariantEvent::Rendered(again));
     story.read_model().await?;
     story.tell(Stream::artwork(artwork), vec![event]).await?;
@@ -172,6 +173,8 @@ async fn renditions_that_are_cut_again_replace_the_old_ones() -> anyhow::Result<
     let rows: Vec<(String, i64)> =
         sqlx::query_as("select kind, length from read.renditions").fetch_all(story.pool()).await?;
     assert_eq!(rows, [("display".to_owned(), 2)]);
+    let recipe: String = sqlx::query_scalar("select recipe_hash from read.variants").fetch_one(story.pool()).await?;
+    assert_eq!(recipe, "0123456789ab");
     Ok(())
 }
 

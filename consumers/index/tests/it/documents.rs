@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::gate::Gate;
-use crate::story::{OWNER, Story, created, failed, recipe, rendered, requested, started, titled, uploaded};
+use crate::story::{OWNER, RECIPE, Story, created, failed, recipe, rendered, requested, started, titled, uploaded};
 use atelier_e2e::Bucket;
 
 const LIMIT: u64 = 1 << 20;
@@ -110,7 +110,7 @@ async fn the_list_has_active_artworks_newest_first_and_the_same_bytes_from_sidec
     let (artwork, variant) = shown[28];
     let entry = &json["artworks"][1];
     assert_eq!(entry["id"], artwork.to_string());
-    assert_eq!(entry["imageUrl"], format!("{MEDIA}/display/{OWNER}/{variant}.jpg"));
+    assert_eq!(entry["imageUrl"], format!("{MEDIA}/display/{OWNER}/{variant}-0a0a0a0a0a0a0a0a-{RECIPE}.jpg"));
     assert_eq!(entry["title"], "Work 28");
     assert_eq!(entry["sourceUrl"], "https://post.example/28");
     assert_eq!(entry["videoUrl"], serde_json::Value::Null);

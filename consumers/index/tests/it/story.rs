@@ -3,6 +3,7 @@
 use atelier_e2e::Database;
 use atelier_events::artwork::{self, ArtworkEvent};
 use atelier_events::export::{self, ExportEvent, Selection};
+use atelier_events::keys::RenditionSet;
 use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
@@ -16,6 +17,8 @@ use rand::{RngExt, SeedableRng};
 use sqlx::PgPool;
 
 pub(crate) const OWNER: &str = "ann";
+/// By which all sets are cut.
+pub(crate) const RECIPE: &str = "5f2c9e01d7ab";
 
 /// A database with a log and nothing in it.
 pub(crate) struct Story {
@@ -145,25 +148,29 @@ pub(crate) fn original(variant_id: VariantId, length: u64) -> Blob {
 
 pub(crate) fn rendered(variant_id: VariantId, length: u64) -> Event {
     let kinds = [RenditionKind::Display, RenditionKind::Thumb, RenditionKind::Icon, RenditionKind::Preview];
-    let rendition = |kind| Rendition {
-        kind,
-        blob: Blob { key: keys::rendition(OWNER, variant_id, kind), ..original(variant_id, length) },
-        width: 30,
-        height: 20,
-    };
+    let original = original(variant_id, length);
+    let set = RenditionSet { owner: OWNER, variant: variant_id, original: &original.sha256, recipe: RECIPE };
+    let rendition =
+        |kind| Rendition { kind, blob: Blob { key: set.rendition(kind), ..original.clone() }, width: 30, height: 20 };
     Event::Variant(VariantEvent::Rendered(variant::Rendered {
         variant_id,
-        original: original(variant_id, length),
+        renditions: kinds.map(rendition).to_vec(),
+        original,
         width: 300,
         height: 200,
-        renditions: kinds.map(rendition).to_vec(),
         look: Look::Photo,
         palette: vec![
             Swatch { colour: "#102030".to_owned(), per_mille: 612 },
             Swatch { colour: "#a0b0c0".to_owned(), per_mille: 388 },
         ],
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
+        recipe_hash: Some(RECIPE.to_owned()),
     }))
+}
+
+pub(crate) fn recut_requested(variant_id: VariantId) -> Event {
+    let priority = atelier_events::Priority::Bulk;
+    Event::Variant(VariantEvent::RecutRequested(variant::RecutRequested { variant_id, priority }))
 }
 
 pub(crate) fn failed(variant_id: VariantId, error: &str) -> Event {
@@ -254,10 +261,11 @@ fn happening(chance: &mut StdRng, artwork: ArtworkId, variants: &mut Vec<Variant
         };
     }
     let variant = variants[chance.random_range(0..variants.len())];
-    match chance.random_range(0..4) {
-        0 => started(variant),
-        1 => generated(variant),
-        2 => rendered(variant, chance.random_range(1..100)),
+    match chance.random_range(0..13) {
+        0..=2 => started(variant),
+        3..=5 => generated(variant),
+        6..=8 => rendered(variant, chance.random_range(1..100)),
+        9 => recut_requested(variant),
         _ => failed(variant, "the file ends before the picture does"),
     }
 }

@@ -55,6 +55,7 @@ async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event>
         look: atelier_events::Look::Photo,
         palette: vec![atelier_events::Swatch { colour: "#102030".to_owned(), per_mille: 1000 }],
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
+        recipe_hash: None,
     })))
 }
 

@@ -41,7 +41,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     if frames == 0 {
         return Err(Refused::corrupt("it has no picture data"));
     }
-    Ok(Found { width, height, frames, palette: true, lossless: true, exif: None })
+    Ok(Found { width, height, frames, palette: true, lossless: None, exif: None })
 }
 
 /// Passes over a frame; its pixels. Its own size is held as well: its decoder makes room for it, whatever the screen's is.

@@ -50,7 +50,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     if scans == 0 {
         return Err(Refused::corrupt("it has no picture data"));
     }
-    Ok(Found { width, height, frames: 1, palette: false, lossless: false, exif })
+    Ok(Found { width, height, frames: 1, palette: false, lossless: None, exif })
 }
 
 /// The next marker, over fill bytes and over a scan's data, in which FF 00 is a data byte.

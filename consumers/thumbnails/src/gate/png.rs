@@ -42,7 +42,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     }
     // Of an animated one the default image is shown, which need not be part of the animation.
     let Header { width, height, palette, .. } = header;
-    Ok(Found { width, height, frames: 1, palette, lossless: true, exif })
+    Ok(Found { width, height, frames: 1, palette, lossless: Some(data), exif })
 }
 
 struct Header {

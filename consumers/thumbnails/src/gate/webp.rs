@@ -17,8 +17,8 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
         let (kind, body) = chunk(&mut cursor)?;
         match &kind {
             b"VP8X" => picture.canvas(extended_size(body)?, limits)?,
-            b"VP8 " => picture.still(lossy_size(body)?, false, limits)?,
-            b"VP8L" => picture.still(lossless_size(body)?, true, limits)?,
+            b"VP8 " => picture.still(lossy_size(body)?, None, limits)?,
+            b"VP8L" => picture.still(lossless_size(body)?, Some(body.len() as u64), limits)?,
             b"ANMF" => picture.frame(body, limits)?,
             b"ALPH" | b"ANIM" => {}
             _ => {
@@ -40,7 +40,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
 struct Picture {
     size: Option<(u32, u32)>,
     frames: u64,
-    lossless: bool,
+    lossless: Option<u64>,
 }
 
 impl Picture {
@@ -53,7 +53,7 @@ impl Picture {
         Ok(())
     }
 
-    fn still(&mut self, size: (u32, u32), lossless: bool, limits: &Limits) -> Result<(), Refused> {
+    fn still(&mut self, size: (u32, u32), lossless: Option<u64>, limits: &Limits) -> Result<(), Refused> {
         match self.size {
             None => self.canvas(size, limits)?,
             Some(canvas) if canvas == size && self.frames == 0 => {}

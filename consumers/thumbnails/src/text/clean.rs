@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::fonts;
+use super::hangul::composed;
 
 /// Longer texts are not even looked at to their end.
 const MOST_CHARACTERS: usize = 400;
@@ -14,7 +15,7 @@ const MOST_MARKS: usize = 4;
 /// and without all that no font has.
 pub(crate) fn clean(text: &str) -> String {
     let mut line = String::new();
-    let spoken: String = text.chars().take(MOST_CHARACTERS).filter(|character| !is_disruptive(*character)).collect();
+    let spoken = composed(text.chars().take(MOST_CHARACTERS).filter(|character| !is_disruptive(*character)));
     for cluster in spoken.graphemes(true) {
         if cluster.chars().all(char::is_whitespace) {
             if !line.is_empty() && !line.ends_with(' ') {
@@ -72,6 +73,11 @@ mod tests {
     fn what_no_font_has_is_left_out() {
         // A hieroglyph, an unassigned character and a private one.
         assert_eq!(clean("Ada \u{13080}\u{0378}\u{e123}B"), "Ada B");
+    }
+
+    #[test]
+    fn korean_in_letters_is_korean_in_syllables() {
+        assert_eq!(clean("\u{1100}\u{1175}\u{11b7} \u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}"), "김 민수");
     }
 
     #[test]

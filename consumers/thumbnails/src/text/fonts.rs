@@ -41,6 +41,9 @@ const FILES: [&[u8]; 22] = font_files![
     "NotoEmoji"
 ];
 
+/// The one with pictures, each in one colour.
+pub(super) const EMOJI: usize = FILES.len() - 1;
+
 /// Read when first asked for: most texts need one of them.
 static FACES: [LazyLock<Face>; FILES.len()] = {
     macro_rules! faces {
@@ -73,11 +76,14 @@ pub(super) fn for_cluster(cluster: &str, before: Option<usize>) -> Option<usize>
     visible.peek()?;
     let has_all = |at: &usize| visible.clone().all(|character| face(*at).has(character));
     // The selector asks for the emoji where a text font has the character, too.
-    if cluster.contains('\u{fe0f}') && has_all(&(FILES.len() - 1)) {
-        return Some(FILES.len() - 1);
+    if cluster.contains('\u{fe0f}') && has_all(&EMOJI) {
+        return Some(EMOJI);
     }
     let neutral = visible.clone().all(|character| !character.is_alphanumeric());
-    before.filter(|at| neutral && has_all(at)).or_else(|| (0..FILES.len()).find(has_all))
+    // The blank of the pictures is as wide as they are: a gap between words.
+    let blank = visible.clone().all(char::is_whitespace);
+    let stays = |at: &usize| neutral && has_all(at) && !(blank && *at == EMOJI);
+    before.filter(stays).or_else(|| (0..FILES.len()).find(has_all))
 }
 
 /// What joins or selects, and has no picture of its own.

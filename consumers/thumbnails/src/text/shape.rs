@@ -68,7 +68,11 @@ impl Shaped {
         let font = &fonts::face(face).shaping;
         let em = f32::from(font.units_per_em().max(1));
         let mut buffer = Buffer::new();
-        buffer.push_str(text);
+        if face == fonts::EMOJI {
+            buffer.push_str(&toneless(text));
+        } else {
+            buffer.push_str(text);
+        }
         buffer.set_direction(if leftward { Direction::RightToLeft } else { Direction::LeftToRight });
         buffer.guess_segment_properties();
         if harfrust::shape(&ShaperFont::new(font), &mut buffer, ShapeOptions::new()).is_err() {
@@ -83,6 +87,19 @@ impl Shaped {
             self.width += place.x_advance as f32 / em;
         }
     }
+}
+
+/// Without the tone of skin that people are given: a picture in one colour cannot show it, and the font has nothing but
+/// the room for it, as a gap behind the picture. One that follows nothing is a picture itself.
+fn toneless(text: &str) -> String {
+    let is_tone = |character: char| matches!(character, '\u{1f3fb}'..='\u{1f3ff}');
+    let mut before = None;
+    text.chars()
+        .filter(|character| {
+            let follows = before.replace(*character).is_some_and(|before: char| !before.is_whitespace());
+            !(is_tone(*character) && follows)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -136,6 +153,21 @@ mod tests {
         assert_ne!(forms("مريم"), apart, "Arabic joins");
         assert!(forms("क्ष").len() < 3, "Devanagari has ligatures");
         assert_eq!(forms("👩🏽‍🎨").len(), forms("👩").len(), "an emoji of four characters is one picture");
+    }
+
+    #[test]
+    fn a_tone_of_skin_leaves_no_gap() {
+        let seen = |text: &str| -> (Vec<u32>, f32) {
+            let shaped = shape(text);
+            (shaped.glyphs.iter().map(|glyph| glyph.id.to_u32()).collect(), shaped.width)
+        };
+        for (toned, plain) in [("👍🏽", "👍"), ("👩🏽‍🎨", "👩‍🎨"), ("👋🏿👋🏻", "👋👋"), ("🧑🏼‍🚀", "🧑‍🚀")]
+        {
+            assert_eq!(seen(toned), seen(plain), "{toned}");
+        }
+        let blank = seen("👋 A").1 - seen("👋").1 - seen("A").1;
+        assert!(blank < 0.4, "a blank behind a picture is as wide as between words: {blank}");
+        assert!(!seen("🏽").0.is_empty(), "one alone is a picture");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn verdict(
         ),
         Lost::Vanished => {}
     }
-    let words = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("without a word").trim();
+    let words = last_words(said);
     if status.code() == Some(i32::from(UNCONFINED)) {
         anyhow::bail!("a render worker could not be confined: {words}");
     }
@@ -60,4 +60,11 @@ pub(super) fn verdict(
         }
         _ => Ok(Refused::Crashed(status.to_string())),
     }
+}
+
+/// The last line that says something: how a panic can be looked into is nothing for the owner of a picture.
+fn last_words(said: &str) -> &str {
+    let lines = said.lines().rev().map(str::trim);
+    let mut telling = lines.filter(|line| !line.is_empty() && !line.starts_with("note: "));
+    telling.next().unwrap_or("without a word")
 }

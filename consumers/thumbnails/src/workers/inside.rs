@@ -9,7 +9,10 @@ use rustix::time::{ClockId, clock_gettime};
 use super::confine::{self, Confinement};
 use super::frame::{self, Answer, Outcome, PREFIX_BYTES};
 use super::{Task, death};
-use crate::cut::cut;
+use crate::caption::Caption;
+use crate::cut::{Cut, cut};
+use crate::policy::Policy;
+use crate::refused::Refused;
 
 /// The argument that makes this program a worker. Hidden: it is no command, and useless without a daemon at the other end.
 const ARGUMENT: &str = "--render-worker";
@@ -44,7 +47,7 @@ fn serve(confinement: Confinement) -> ExitCode {
         return ExitCode::from(death::UNCONFINED);
     }
     loop {
-        match answer_one(&mut input, &mut output, confinement) {
+        match answer_one(&mut input, &mut output, confinement, cut) {
             Ok(Next::Picture) => {}
             Ok(Next::End) => return ExitCode::SUCCESS,
             // The daemon has gone, or never spoke our language: there is nobody to tell.
@@ -58,7 +61,12 @@ enum Next {
     End,
 }
 
-fn answer_one(input: &mut impl Read, output: &mut impl Write, confinement: Confinement) -> io::Result<Next> {
+fn answer_one(
+    input: &mut impl Read,
+    output: &mut impl Write,
+    confinement: Confinement,
+    cut: impl FnOnce(&[u8], &Caption, &Policy) -> Result<Cut, Refused>,
+) -> io::Result<Next> {
     let mut prefix = [0; PREFIX_BYTES];
     match input.read_exact(&mut prefix) {
         Ok(()) => {}
@@ -104,4 +112,27 @@ pub(super) fn cpu_us() -> u64 {
 fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_it_cuts_is_told_in_its_words_and_ends_the_worker() {
+        let task = Task { policy: Policy::default(), caption: Caption::default() };
+        let header = serde_json::to_vec(&task).expect("a task");
+        let request = [&frame::prefix(&header, 3)[..], &header, b"abc"].concat();
+        // Of the limits only that of CPU time is set here, far beyond what this test takes.
+        let confinement = Confinement { memory_bytes: 0, cpu_s: 3_600, seccomp: false };
+        let mut answered = Vec::new();
+        let next = answer_one(&mut &request[..], &mut answered, confinement, |original, _, _| {
+            panic!("{} bytes were too many", original.len())
+        });
+        assert!(matches!(next, Ok(Next::End)));
+        let (prefix, header) = answered.split_first_chunk::<PREFIX_BYTES>().expect("a prefix");
+        assert_eq!(frame::lengths(*prefix), (header.len(), 0));
+        let answer: Answer = serde_json::from_slice(header).expect("an answer");
+        assert!(matches!(&answer.outcome, Outcome::Panicked(words) if words == "3 bytes were too many"), "{answer:?}");
+    }
 }

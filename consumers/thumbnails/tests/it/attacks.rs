@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use atelier_events::RenditionKind;
 use atelier_thumbnails::settings::RenderSettings;
 use atelier_thumbnails::workers::{Cost, Done, Task, Workers};
 use atelier_thumbnails::{Caption, Cut, Policy, Refused};
@@ -13,6 +14,8 @@ use crate::fixtures::{jpeg, jpeg_with, png, scene, written};
 
 const CPU: Duration = Duration::from_millis(100);
 const MEMORY: u64 = 64 << 20;
+/// CPU time for each frame of a moving preview, beside what the rest of the set takes.
+const MOVING_FRAME_CPU: Duration = Duration::from_millis(5);
 
 /// What became of a file in a worker that has seen no other, and what it took beyond an empty file.
 async fn attacked(upload: &[u8]) -> anyhow::Result<(Result<Cut, Refused>, Cost)> {
@@ -173,16 +176,32 @@ async fn what_begins_like_another_kind_is_taken_for_that_or_refused() -> anyhow:
     Ok(())
 }
 
-#[tokio::test]
-async fn an_animation_within_bounds_costs_what_its_first_frame_does() -> anyhow::Result<()> {
+/// Sixty frames of 200 x 150 pixels, as many as a second of film needs.
+fn moving() -> anyhow::Result<Vec<u8>> {
     let frames = (0..60_u8).map(|grey| Frame::new(RgbaImage::from_pixel(200, 150, Rgba([grey * 4, 0, 0, 255]))));
     let mut gif = Vec::new();
     GifEncoder::new(&mut gif).encode_frames(frames)?;
-    // The moving preview is made of all of them; that is asked for by who wants it.
-    let policy = Policy { extras: Vec::new(), ..Policy::default() };
-    let (outcome, cost) = attacked_by(&gif, policy).await?;
+    Ok(gif)
+}
+
+#[tokio::test]
+async fn an_animation_within_bounds_costs_what_its_first_frame_does() -> anyhow::Result<()> {
+    let extras = Policy::default().extras.into_iter().filter(|kind| *kind != RenditionKind::Animation).collect();
+    let (outcome, cost) = attacked_by(&moving()?, Policy { extras, ..Policy::default() }).await?;
     hold("60 frames", cost);
     let cut = outcome?;
     assert_eq!((cut.source.width, cut.source.height), (200, 150));
+    assert!(cut.renditions.iter().all(|picture| picture.kind != RenditionKind::Animation));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_moving_preview_of_an_animation_has_a_budget_of_its_own() -> anyhow::Result<()> {
+    let (outcome, cost) = attacked(&moving()?).await?;
+    let cut = outcome?;
+    assert!(cut.renditions.iter().any(|picture| picture.kind == RenditionKind::Animation), "it moves");
+    let budget = CPU + MOVING_FRAME_CPU * 60;
+    assert!(cost.cpu < budget, "60 frames took {:?} of {budget:?}", cost.cpu);
+    assert!(cost.peak_bytes < MEMORY, "60 frames took {} bytes", cost.peak_bytes);
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod attacks;
 mod bombs;
 mod colours;
+mod deaths;
 mod fidelity;
 mod fixtures;
 mod job;
@@ -10,8 +11,10 @@ mod mutations;
 mod orientation;
 mod outputs;
 mod profiles;
+mod recut;
 mod refusals;
 mod sizes;
+mod stage;
 mod uploads;
 mod watermark;
 mod watermarks;

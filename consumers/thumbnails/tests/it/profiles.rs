@@ -69,16 +69,14 @@ fn display_p3_and_adobe_rgb_become_srgb() {
 #[test]
 fn a_profile_that_cannot_be_read_is_passed_over() {
     let image = RgbImage::from_pixel(64, 48, Rgb([200, 60, 40]));
-    let plain = cut_plain(&png(image.clone())).expect("a picture");
+    let plain = cut_plain(&png_with(&image, &[])).expect("a picture");
     let mut bomb = b"profile\0\0".to_vec();
     let mut packed = ZlibEncoder::new(&mut bomb, Compression::best());
     packed.write_all(&vec![0; 40 << 20]).expect("memory takes it");
     packed.finish().expect("memory takes it");
     for chunk in [b"".as_slice(), b"profile", b"profile\0\0not packed", &bomb] {
         let cut = cut_plain(&png_with(&image, &[(*b"iCCP", chunk)])).expect("a picture");
-        let (is, should) = (mean(&seen(of(&cut, Display))), mean(&seen(of(&plain, Display))));
-        let near = is.iter().zip(should).all(|(is, should)| (is - should).abs() < 2.0);
-        assert!(near, "{} bytes: {is:.0?}, not {should:.0?}", chunk.len());
+        assert_eq!(cut, plain, "{} bytes of profile", chunk.len());
     }
 }
 

@@ -71,7 +71,14 @@ fn what_cannot_be_meant_is_refused_with_what_can() {
         ("[watermark]\ntext = \"{artist\"", "never closes"),
         ("[watermark]\nopacity_percent = 0", "goes from 1 to 100"),
         ("[watermark.spaces.ann]\nopacity_percent = 101", "goes from 1 to 100"),
-        ("[watermark]\ncorner = \"middle\"", "middle"),
+        (
+            "[watermark]\ncorner = \"middle\"",
+            "\"middle\" is no corner; there are: lower_right, lower_left, upper_right, upper_left",
+        ),
+        (
+            "[watermark.spaces.ann]\ncorner = \"\"",
+            "\"\" is no corner; there are: lower_right, lower_left, upper_right, upper_left",
+        ),
         ("[watermark.spaces.ann]\ncolour = \"red\"", "colour"),
     ] {
         let error = settings(toml).expect_err(toml);

@@ -1,5 +1,7 @@
 //! Worker processes: bounded, replaced, and told apart when they die.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,21 +10,21 @@ use atelier_thumbnails::settings::RenderSettings;
 use atelier_thumbnails::workers::{Done, Task, Workers};
 use atelier_thumbnails::{Caption, Limits, Policy, Refused, cut};
 use image::RgbImage;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 
 use crate::bombs::jpeg_with_scans;
 use crate::fixtures::{jpeg, jpeg_with, png, scene};
 
-fn workers(settings: RenderSettings) -> Workers {
+pub(crate) fn workers(settings: RenderSettings) -> Workers {
     Workers::of(env!("CARGO_BIN_EXE_atelier-thumbnails").as_ref(), settings)
 }
 
-fn plain() -> Task {
+pub(crate) fn plain() -> Task {
     Task { policy: Policy::default(), caption: Caption::default() }
 }
 
 /// The processes of these workers: children of this one that were given this limit of memory, which is each test's own.
-fn pids(memory: u64) -> Vec<Pid> {
+pub(crate) fn pids(memory: u64) -> Vec<Pid> {
     let of_ours = |pid: i32| {
         let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -33,7 +35,7 @@ fn pids(memory: u64) -> Vec<Pid> {
     entries.filter_map(|entry| of_ours(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-async fn only_pid(memory: u64) -> anyhow::Result<Pid> {
+pub(crate) async fn only_pid(memory: u64) -> anyhow::Result<Pid> {
     until("the worker runs", || async { Ok(pids(memory).len() == 1) }).await?;
     pids(memory).first().copied().context("it has gone")
 }
@@ -91,6 +93,27 @@ async fn workers_without_work_end() -> anyhow::Result<()> {
     Ok(())
 }
 
+fn descriptor(path: &Path) -> anyhow::Result<u32> {
+    Ok(path.file_name().and_then(|name| name.to_str()).context("a number")?.parse()?)
+}
+
+/// What this process was given beyond its three streams, and gives to every child.
+fn handed_down() -> anyhow::Result<Vec<u32>> {
+    const CLOSED_AT_EXEC: u32 = 0o2_000_000;
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fdinfo")? {
+        let path = entry?.path();
+        // The one that lists them has been closed by now.
+        let Ok(info) = std::fs::read_to_string(&path) else { continue };
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).context("flags")?.trim().to_owned();
+        let number = descriptor(&path)?;
+        if number > 2 && u32::from_str_radix(&flags, 8)? & CLOSED_AT_EXEC == 0 {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
 #[tokio::test]
 async fn a_worker_has_no_secret_no_socket_and_bounds() -> anyhow::Result<()> {
     let max_memory_bytes = (400 << 20) + 3 * 4096;
@@ -113,11 +136,18 @@ async fn a_worker_has_no_secret_no_socket_and_bounds() -> anyhow::Result<()> {
     let status = read("status")?;
     assert!(status.contains("Seccomp:\t2\n") && status.contains("NoNewPrivs:\t1\n"), "{status}");
     assert!(status.contains("Threads:\t1\n"), "{status}");
-    // Who runs the tests may hand files down to all; a daemon's own are closed at the start of another program.
+    // The three pipes to the daemon. Whoever runs the tests may hand files down to all of its children, without saying that
+    // they are to be closed at the start of another program; a daemon's own all say so.
+    let mut open = BTreeMap::new();
     for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
-        let open = std::fs::read_link(entry?.path())?;
-        assert!(!open.to_string_lossy().starts_with("socket:"), "{}", open.display());
+        let (number, what) = (entry?.path(), |path| std::fs::read_link(path));
+        open.insert(descriptor(&number)?, what(&number)?.to_string_lossy().into_owned());
     }
+    let mut expected = BTreeSet::from([0, 1, 2]);
+    expected.extend(handed_down()?);
+    assert_eq!(open.keys().copied().collect::<BTreeSet<u32>>(), expected, "{open:?}");
+    let pipes: BTreeSet<&String> = [0, 1, 2].iter().map(|number| &open[number]).collect();
+    assert!(pipes.len() == 3 && pipes.iter().all(|pipe| pipe.starts_with("pipe:[")), "{open:?}");
     Ok(())
 }
 
@@ -148,89 +178,4 @@ async fn a_picture_that_takes_too_much_cpu_time_is_refused() -> anyhow::Result<(
     let refused = workers.render(&slow, &task).await?.outcome;
     assert_eq!(refused, Err(Refused::TooSlow { limit_s: 1 }));
     Ok(())
-}
-
-/// A worker that is at work, and has been stopped there.
-async fn stopped(memory: u64) -> anyhow::Result<Pid> {
-    let pid = only_pid(memory).await?;
-    kill_process(pid, Signal::STOP)?;
-    Ok(pid)
-}
-
-async fn ended_by(signal: Signal, memory: u64) -> anyhow::Result<anyhow::Result<Done>> {
-    let workers = workers(RenderSettings { max_memory_bytes: memory, ..RenderSettings::default() });
-    let (original, task) = (jpeg(&scene(6000, 4000)), plain());
-    let end = async {
-        let pid = stopped(memory).await?;
-        kill_process(pid, signal)?;
-        kill_process(pid, Signal::CONT)?;
-        anyhow::Ok(())
-    };
-    let (rendered, ended) = tokio::join!(workers.render(&original, &task), end);
-    ended?;
-    assert_eq!(workers.running(), 0);
-    workers.render(&png(scene(64, 48)), &task).await?.outcome?;
-    Ok(rendered)
-}
-
-#[tokio::test]
-async fn a_worker_that_crashes_is_the_fault_of_its_picture() -> anyhow::Result<()> {
-    // Not SEGV and BUS: the first of those that comes without a fault is passed over by the standard library's handler.
-    for (at, signal) in [Signal::ILL, Signal::FPE, Signal::ABORT].into_iter().enumerate() {
-        let outcome = ended_by(signal, (500 << 20) + 4096 * at as u64).await??.outcome;
-        assert!(matches!(outcome, Err(Refused::Crashed(_))), "{outcome:?}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_worker_that_is_killed_from_outside_is_the_fault_of_the_machine() -> anyhow::Result<()> {
-    for (at, signal) in [Signal::KILL, Signal::TERM].into_iter().enumerate() {
-        let error = ended_by(signal, (600 << 20) + 4096 * at as u64).await?.expect_err("it is tried again");
-        assert!(error.to_string().contains("ended from outside"), "{error:#}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_idle_worker_that_was_killed_costs_no_picture() -> anyhow::Result<()> {
-    let max_memory_bytes = (400 << 20) + 4 * 4096;
-    let workers = workers(RenderSettings { max_memory_bytes, ..RenderSettings::default() });
-    let (original, task) = (png(scene(64, 48)), plain());
-    workers.render(&original, &task).await?.outcome?;
-    kill_process(only_pid(max_memory_bytes).await?, Signal::KILL)?;
-    until("it is dead", || async { Ok(pids(max_memory_bytes).is_empty()) }).await?;
-    workers.render(&original, &task).await?.outcome?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_worker_that_gets_no_cpu_time_is_no_fault_of_its_picture() -> anyhow::Result<()> {
-    let max_memory_bytes = (400 << 20) + 5 * 4096;
-    let workers = workers(RenderSettings { max_memory_bytes, max_wall_ms: 1_000, ..RenderSettings::default() });
-    let (original, task) = (jpeg(&scene(6000, 4000)), plain());
-    let (rendered, stopped) = tokio::join!(workers.render(&original, &task), stopped(max_memory_bytes));
-    stopped?;
-    let error = rendered.expect_err("it is tried again");
-    assert!(error.to_string().contains("the machine is too busy"), "{error:#}");
-    until("it is dead", || async { Ok(pids(max_memory_bytes).is_empty()) }).await
-}
-
-#[tokio::test]
-async fn a_picture_that_nobody_waits_for_any_more_takes_its_worker_along() -> anyhow::Result<()> {
-    let max_memory_bytes = (400 << 20) + 6 * 4096;
-    let workers = workers(RenderSettings { max_memory_bytes, ..RenderSettings::default() });
-    let (original, task) = (jpeg(&scene(6000, 4000)), plain());
-    tokio::select! {
-        done = workers.render(&original, &task) => anyhow::bail!("it was not stopped: {:?}", done?.outcome),
-        pid = stopped(max_memory_bytes) => drop(pid?),
-    }
-    until("it is dead", || async { Ok(pids(max_memory_bytes).is_empty() && workers.running() == 0) }).await
-}
-
-#[tokio::test]
-async fn a_program_that_is_no_worker_is_an_error_and_not_the_fault_of_a_picture() {
-    let workers = Workers::of("/nowhere/atelier".as_ref(), RenderSettings::default());
-    let error = workers.render(&png(scene(8, 8)), &plain()).await.expect_err("it cannot begin");
-    assert!(format!("{error:#}").contains("/nowhere/atelier"), "{error:#}");
 }

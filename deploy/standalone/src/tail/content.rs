@@ -39,6 +39,7 @@ fn variant(event: &VariantEvent) -> String {
             let kinds: Vec<&str> = rendered.renditions.iter().map(|rendition| rendition.kind.as_str()).collect();
             format!("{}x{}: {}", rendered.width, rendered.height, kinds.join(", "))
         }
+        VariantEvent::RecutRequested(asked) => asked.priority.as_str().to_owned(),
         VariantEvent::Failed(failed) => format!("{}: {}", failed.stage.as_str(), cut(&failed.error)),
     }
 }

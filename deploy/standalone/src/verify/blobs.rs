@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Blob, BlobError, Event, ExportEvent, Position, Recorded, Unreadable, VariantEvent};
+use atelier_events::{Artwork, Blob, BlobError, Event, ExportEvent, Position, Recorded, Unreadable, VariantEvent};
 use atelier_runtime::Connections;
 use futures::StreamExt;
 
@@ -42,7 +42,7 @@ pub(super) async fn verify(
                 match seen.get(&blob.key) {
                     None => {
                         seen.insert(blob.key.clone(), blob.sha256.clone());
-                        new.push((event.position, blob));
+                        new.push((event, blob));
                     }
                     Some(digest) if *digest == blob.sha256 => {}
                     Some(_) => flaws.push(flaw(&blob.key, event.position, "was said before to have another content")),
@@ -50,7 +50,7 @@ pub(super) async fn verify(
             }
         }
         let mut checks = futures::stream::iter(new)
-            .map(|(position, blob)| check(connections, position, blob))
+            .map(|(event, blob)| check(connections, event, blob))
             .buffer_unordered(CONCURRENCY);
         while let Some(checked) = checks.next().await {
             let (length, found) = checked?;
@@ -78,6 +78,7 @@ fn named(event: &Recorded, flaws: &mut Vec<Flaw>) -> Vec<Blob> {
                 VariantEvent::Requested(_)
                 | VariantEvent::Uploaded(_)
                 | VariantEvent::Started(_)
+                | VariantEvent::RecutRequested(_)
                 | VariantEvent::Failed(_),
             )
             | Event::Export(ExportEvent::Requested(_) | ExportEvent::Failed(_))
@@ -97,18 +98,31 @@ fn named(event: &Recorded, flaws: &mut Vec<Flaw>) -> Vec<Blob> {
 }
 
 /// The bytes read and what is wrong. A store that cannot be reached is an error: that says nothing about the blob.
-async fn check(connections: &Connections, position: Position, blob: Blob) -> anyhow::Result<(u64, Option<Flaw>)> {
+async fn check(connections: &Connections, event: &Recorded, blob: Blob) -> anyhow::Result<(u64, Option<Flaw>)> {
+    let position = event.position;
     Ok(match connections.blobs.digest(&blob.key).await {
         Ok(Some((sha256, length))) if sha256 == blob.sha256 && length == blob.length => (length, None),
         Ok(Some((_, length))) => {
             (length, Some(flaw(&blob.key, position, "was changed: its content has another digest")))
         }
+        Ok(None) if superseded(connections, event, &blob.key).await? => (0, None),
         Ok(None) => (0, Some(flaw(&blob.key, position, "is missing"))),
         Err(BlobError::Invalid { reason, .. }) => {
             (0, Some(flaw(&blob.key, position, &format!("cannot be there: {reason}"))))
         }
         Err(error) => return Err(error).with_context(|| format!("reading the blob {:?}", blob.key)),
     })
+}
+
+/// Whether the blob was a rendition that others have taken the place of: `atelier sweep` deletes those.
+async fn superseded(connections: &Connections, event: &Recorded, key: &str) -> anyhow::Result<bool> {
+    let events = connections.log.read_stream(&event.stream).await.context("reading the log")?;
+    let Ok(Some(artwork)) = Artwork::of(&events) else { return Ok(false) };
+    let present = artwork.variants.iter().flat_map(|variant| {
+        let renditions = variant.rendered.iter().flat_map(|rendered| &rendered.renditions);
+        renditions.map(|rendition| &rendition.blob).chain(&variant.original)
+    });
+    Ok(present.into_iter().all(|blob| blob.key != key))
 }
 
 fn flaw(key: &str, position: Position, what: &str) -> Flaw {

@@ -101,6 +101,7 @@ impl Installation {
             look: Look::Photo,
             palette: vec![Swatch { colour: "#204060".to_owned(), per_mille: 1000 }],
             placeholder: String::new(),
+            recipe_hash: None,
         };
         let events = vec![
             Event::Artwork(ArtworkEvent::Created(created)),

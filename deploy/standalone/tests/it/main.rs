@@ -12,6 +12,7 @@ mod jobs;
 mod metrics;
 mod orders;
 mod presigned;
+mod recut;
 mod settings_reference;
 mod store;
 mod tail;

@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -19,7 +18,7 @@ use crate::api::uploads::{check_media_type, check_size};
 use crate::app::App;
 use crate::auth::Asking;
 use crate::idempotency::{self, IdempotencyKey};
-use crate::input::{Asked, Command, check_date, check_line, check_priority, check_url, priority, tidy_tags};
+use crate::input::{Asked, Command, check_date, check_line, check_url, not_a_priority, priority, tidy_tags};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 /// An artwork that is to be created from an upload.
@@ -79,9 +78,7 @@ impl Command for NewArtwork {
                 check_url(at, url, flaws);
             }
         }
-        if let Some(word) = &self.priority {
-            check_priority("/priority", word, flaws);
-        }
+        flaws.fields([("priority", not_a_priority(self.priority.as_deref()))]);
         if let Some(date) = &self.created_date {
             check_date("/created_date", date, flaws);
         }
@@ -132,8 +129,6 @@ pub(crate) struct CreatedArtwork {
     url: String,
     /// Where its page in the gallery will be.
     page_url: String,
-    /// Where its files will be served, by kind: `display`, `thumb`, `icon`, `preview`.
-    renditions: BTreeMap<String, String>,
 }
 
 /// Creates an artwork from an upload.
@@ -158,14 +153,12 @@ pub(crate) async fn create_artwork(
     let length = check_upload(&app, &command.upload_key).await?;
     let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
     let owner = asking.owner.to_string();
-    let renditions: BTreeMap<&str, String> = app.predicted(&owner, variant_id).into_iter().collect();
     let answer = json!({
         "id": artwork_id,
         "variant_id": variant_id,
         "status": "processing",
         "url": app.api_url(&format!("/v1/artworks/{artwork_id}")),
         "page_url": app.page_url(artwork_id),
-        "renditions": renditions,
     });
     let created = artwork::Created { artwork_id, owner, details: command.details() };
     let filename = upload_name(&command.upload_key).unwrap_or_default().to_owned();

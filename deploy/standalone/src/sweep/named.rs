@@ -1,0 +1,84 @@
+//! Which renditions the log names now, and which it named until a moment ago.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::{Context as _, bail};
+use atelier_events::log::READ_LIMIT;
+use atelier_events::{Event, ExportEvent, Log, Position, Recorded, Unreadable, VariantEvent, VariantId, keys};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Characters of a variant's id at the begin of a rendition's file name.
+const ID_CHARS: usize = 36;
+
+/// Keys by variant, at some 700 bytes for each.
+pub(super) struct Named {
+    present: HashMap<VariantId, Vec<String>>,
+    /// What was present until `spared_from` or later.
+    past: HashSet<String>,
+    spared_from: OffsetDateTime,
+    /// The log has been read up to here.
+    up_to: Position,
+}
+
+impl Named {
+    /// Of an empty log. What others take the place of at this time or later counts as named.
+    pub(super) fn since(spared_from: OffsetDateTime) -> Self {
+        Self { present: HashMap::new(), past: HashSet::new(), spared_from, up_to: Position(0) }
+    }
+
+    /// Reads what the log has gained. An event that cannot be read is an error: nobody knows what it names.
+    pub(super) async fn read_on(&mut self, log: &Log) -> anyhow::Result<()> {
+        loop {
+            let events = log.read(self.up_to, READ_LIMIT).await.context("reading the log")?;
+            let Some(last) = events.last() else { return Ok(()) };
+            let up_to = last.position;
+            for event in &events {
+                self.fold(event)?;
+            }
+            self.up_to = up_to;
+        }
+    }
+
+    fn fold(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
+        let rendered = match recorded.event() {
+            Ok(Event::Variant(VariantEvent::Rendered(rendered))) => rendered,
+            Ok(
+                Event::Artwork(_)
+                | Event::Variant(
+                    VariantEvent::Requested(_)
+                    | VariantEvent::Uploaded(_)
+                    | VariantEvent::Started(_)
+                    | VariantEvent::Generated(_)
+                    | VariantEvent::RecutRequested(_)
+                    | VariantEvent::Failed(_),
+                )
+                | Event::Export(ExportEvent::Requested(_) | ExportEvent::Completed(_) | ExportEvent::Failed(_))
+                | Event::Site(_),
+            ) => return Ok(()),
+            Err(Unreadable::UnknownType(_)) => bail!(
+                "a newer version wrote the event at position {} ({}), and this one does not know which blobs it names: \
+                 sweep with the newer one",
+                recorded.position,
+                recorded.event_type
+            ),
+            Err(error) => return Err(error).with_context(|| format!("event at position {}", recorded.position)),
+        };
+        let mut keys: Vec<String> = rendered.renditions.into_iter().map(|rendition| rendition.blob.key).collect();
+        keys.extend(keys.first().and_then(|key| keys::manifest_of(key)));
+        let before = self.present.insert(rendered.variant_id, keys);
+        if recorded.occurred_at >= self.spared_from {
+            self.past.extend(before.into_iter().flatten());
+        }
+        Ok(())
+    }
+
+    /// Whether a key of the folders of renditions is to stay. What has no variant's name was put there by somebody else.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let name = key.rsplit('/').next().unwrap_or(key);
+        let id = name.get(..ID_CHARS).and_then(|id| Uuid::try_parse(id).ok());
+        let Some(variant) = id.map(VariantId) else { return true };
+        let present = self.present.get(&variant).is_some_and(|keys| keys.iter().any(|named| named == key));
+        present || self.past.contains(key)
+    }
+}
