@@ -109,8 +109,10 @@ pub async fn run_job<J: Job>(
         while attempts.try_join_next().is_some() {}
         // An attempt may take its time, which is bounded by its timeout.
         claims.pulse.rest();
-        // Holding the slots before claiming means that whatever is claimed starts at once.
+        // Holding the slots before claiming means that whatever is claimed starts at once. The attempt that runs when
+        // shutdown comes may end, and free its slot, before this is polled: shutdown counts first.
         let free = tokio::select! {
+            biased;
             () = shutdown.cancelled() => break,
             free = free_slots(&slots, most) => free,
         };
@@ -198,6 +200,7 @@ impl Claims {
     async fn next(&mut self, limit: usize, shutdown: &CancellationToken) -> Vec<Claimed> {
         if self.look_at > Instant::now() {
             let received = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Vec::new(),
                 received = tokio::time::timeout_at(self.look_at, self.inbox.receive(limit)) => received,
             };
