@@ -42,7 +42,14 @@ impl From<lapin::Error> for BusError {
 /// A broker, connected to when it is needed and again when the connection is lost.
 pub struct RabbitBus {
     broker: Arc<Broker>,
-    publishing: Mutex<Option<(Connection, Channel)>>,
+    publishing: Mutex<Option<Arc<Open>>>,
+}
+
+/// A connection with the channel that is published on.
+struct Open {
+    channel: Channel,
+    /// Held so that it lives as long as the channel.
+    _connection: Connection,
 }
 
 impl RabbitBus {
@@ -72,16 +79,22 @@ impl RabbitBus {
 
     /// Messages that wait for a consumer, those on their way to it not counted.
     pub async fn waiting(&self, consumer: Consumer) -> Result<u32, BusError> {
-        let mut publishing = self.publishing.lock().await;
-        let channel = match publishing.as_ref() {
-            Some((_, channel)) if channel.status().connected() => channel.clone(),
-            _ => publishing.insert(self.broker.open_to_publish().await?).1.clone(),
-        };
+        let open = self.open(&mut *self.publishing.lock().await).await?;
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let asked = channel.queue_declare(self.broker.queue(consumer).into(), passive, FieldTable::default());
-        Ok(in_time(async { Ok(asked.await?) }).await?.message_count())
+        let asked = open.channel.queue_declare(self.broker.queue(consumer).into(), passive, FieldTable::default());
+        Ok(answered(async { Ok(asked.await?) }).await?.message_count())
     }
 
+    /// The connection there is, or a new one.
+    async fn open(&self, publishing: &mut Option<Arc<Open>>) -> Result<Arc<Open>, BusError> {
+        if let Some(open) = publishing.as_ref().filter(|open| open.channel.status().connected()) {
+            return Ok(Arc::clone(open));
+        }
+        let (connection, channel) = self.broker.open_to_publish().await?;
+        Ok(Arc::clone(publishing.insert(Arc::new(Open { channel, _connection: connection }))))
+    }
+
+    /// Who comes second sends while the first still waits for its confirms.
     async fn publish_to(
         &self,
         exchange: &str,
@@ -89,29 +102,33 @@ impl RabbitBus {
         key: impl Fn(&Recorded) -> String,
     ) -> Result<(), BusError> {
         let mut publishing = self.publishing.lock().await;
-        let channel = match publishing.as_ref() {
-            Some((_, channel)) if channel.status().connected() => channel.clone(),
-            _ => {
-                let (connection, channel) = self.broker.open_to_publish().await?;
-                publishing.insert((connection, channel)).1.clone()
-            }
+        let open = self.open(&mut publishing).await?;
+        let sent = answered(send(&open.channel, exchange, events, key)).await;
+        drop(publishing);
+        let result = match sent {
+            Ok(confirms) => answered(confirmed(events, confirms)).await,
+            Err(error) => Err(error),
         };
-        let sent = timeout(ANSWER, publish_window(&channel, exchange, events, key)).await;
-        let result = sent.unwrap_or_else(|_| Err(BusError::Unreachable("no confirm in time".to_owned())));
         if result.is_err() {
-            *publishing = None;
+            // What else is under way on it fails as well, or is confirmed; what comes from now on gets a new one.
+            self.publishing.lock().await.take_if(|current| Arc::ptr_eq(current, &open));
         }
         result
     }
 }
 
-async fn publish_window(
+/// The broker may be gone without a word.
+async fn answered<T>(asking: impl Future<Output = Result<T, BusError>>) -> Result<T, BusError> {
+    timeout(ANSWER, asking).await.unwrap_or_else(|_| Err(BusError::Unreachable("no answer in time".to_owned())))
+}
+
+async fn send(
     channel: &Channel,
     exchange: &str,
     events: &[Recorded],
     key: impl Fn(&Recorded) -> String,
-) -> Result<(), BusError> {
-    let mut confirms: Vec<(&Recorded, PublisherConfirm)> = Vec::with_capacity(events.len());
+) -> Result<Vec<PublisherConfirm>, BusError> {
+    let mut confirms = Vec::with_capacity(events.len());
     for event in events {
         let body = serde_json::to_vec(event).map_err(|error| BusError::Unreachable(error.to_string()))?;
         let confirm = channel
@@ -125,9 +142,13 @@ async fn publish_window(
                 properties(event),
             )
             .await?;
-        confirms.push((event, confirm));
+        confirms.push(confirm);
     }
-    for (event, confirm) in confirms {
+    Ok(confirms)
+}
+
+async fn confirmed(events: &[Recorded], confirms: Vec<PublisherConfirm>) -> Result<(), BusError> {
+    for (event, confirm) in events.iter().zip(confirms) {
         let confirmation = confirm.await?;
         if !confirmation.is_ack() {
             return Err(BusError::Refused(event.position));
@@ -178,23 +199,10 @@ impl Bus for RabbitBus {
 
     fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {
         Box::pin(async {
-            let channel = {
-                let mut publishing = self.publishing.lock().await;
-                match publishing.as_ref() {
-                    Some((_, channel)) if channel.status().connected() => channel.clone(),
-                    _ => {
-                        // Opening it took answers to many questions.
-                        *publishing = Some(self.broker.open_to_publish().await?);
-                        return Ok(());
-                    }
-                }
-            };
+            let open = self.open(&mut *self.publishing.lock().await).await?;
             // A connection that looks whole may lead nowhere. This asks for something that changes nothing: who only
             // publishes has no prefetch.
-            match timeout(ANSWER, channel.basic_qos(0, BasicQosOptions::default())).await {
-                Ok(answer) => Ok(answer?),
-                Err(_) => Err(BusError::Unreachable("no answer in time".to_owned())),
-            }
+            answered(async { Ok(open.channel.basic_qos(0, BasicQosOptions::default()).await?) }).await
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use atelier_e2e::{Broker, append_newer};
 use atelier_events::bus::{Bus, BusError, DeadLetters, Inbox, Message, RabbitBus, Received};
 use atelier_events::{ArtworkId, Consumer, Position, Recorded, Stream, jobs, lead};
@@ -13,6 +14,7 @@ use atelier_producer::settings::RelaySettings;
 use futures::future::BoxFuture;
 use serde_json::json;
 use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -78,74 +80,20 @@ async fn a_leader_that_stops_lets_another_lead_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A bus that does not answer the first times, as a broker that restarts.
-struct Restarting {
+/// A bus with which something happens before it takes events.
+struct Troubled<T> {
     bus: Arc<dyn Bus>,
-    failures: AtomicU32,
-    published: Mutex<Vec<i64>>,
+    trouble: T,
 }
 
-impl Bus for Restarting {
+impl<T> Bus for Troubled<T>
+where
+    T: Fn(Vec<i64>) -> BoxFuture<'static, Result<(), BusError>> + Send + Sync,
+{
     fn publish<'a>(&'a self, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
-        let down = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if down {
-            return Box::pin(async { Err(BusError::Unreachable("it restarts".to_owned())) });
-        }
-        self.published.lock().expect("nobody panics with it").extend(events.iter().map(|event| event.position.0));
-        self.bus.publish(events)
-    }
-
-    fn deliver<'a>(&'a self, consumer: Consumer, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
-        self.bus.deliver(consumer, events)
-    }
-
-    fn inbox(&self, consumer: Consumer, prefetch: u16) -> BoxFuture<'_, Result<Box<dyn Inbox>, BusError>> {
-        self.bus.inbox(consumer, prefetch)
-    }
-
-    fn dead_letters(&self) -> Option<DeadLetters> {
-        self.bus.dead_letters()
-    }
-
-    fn ready(&self) -> BoxFuture<'_, Result<(), BusError>> {
-        self.bus.ready()
-    }
-}
-
-#[tokio::test]
-async fn a_bus_that_is_down_delays_events_and_loses_none() -> anyhow::Result<()> {
-    let studio = Studio::open().await?;
-    let flaky =
-        Arc::new(Restarting { bus: studio.bus.clone(), failures: AtomicU32::new(4), published: Mutex::default() });
-    let bus: Arc<dyn Bus> = flaky.clone();
-    let (relay, shutdown) = start(&studio, &bus);
-    // Commands are taken while it is down.
-    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
-    published(&studio, Position(32)).await?;
-    let expected: Vec<i64> = (1..=32).collect();
-    assert_eq!(*flaky.published.lock().expect("nobody panics with it"), expected);
-    check_jobs(studio.log.pool(), 16).await?;
-    shutdown.cancel();
-    relay.await??;
-    Ok(())
-}
-
-/// A bus that takes its first events while the database crashes and forgets the jobs that were enlisted for them.
-struct Crashing {
-    bus: Arc<dyn Bus>,
-    pool: PgPool,
-    crashes: AtomicU32,
-}
-
-impl Bus for Crashing {
-    fn publish<'a>(&'a self, events: &'a [Recorded]) -> BoxFuture<'a, Result<(), BusError>> {
+        let trouble = (self.trouble)(events.iter().map(|event| event.position.0).collect());
         Box::pin(async move {
-            if self.crashes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-                let crash = "delete from available_jobs; delete from jobs;
-                             select pg_terminate_backend(pid) from pg_stat_activity
-                             where datname = current_database() and pid <> pg_backend_pid()";
-                sqlx::raw_sql(crash).execute(&self.pool).await.expect("the database crashes");
-            }
+            trouble.await?;
             self.bus.publish(events).await
         })
     }
@@ -167,12 +115,99 @@ impl Bus for Crashing {
     }
 }
 
+fn down() -> BusError {
+    BusError::Unreachable("it restarts".to_owned())
+}
+
+#[tokio::test]
+async fn a_bus_that_is_down_delays_events_and_loses_none() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let taken: Arc<Mutex<Vec<i64>>> = Arc::default();
+    let (failures, takes) = (AtomicU32::new(4), Arc::clone(&taken));
+    let trouble = move |positions| -> BoxFuture<'static, _> {
+        let down_still = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if !down_still {
+            takes.lock().expect("nobody panics with it").extend::<Vec<i64>>(positions);
+        }
+        Box::pin(async move { if down_still { Err(down()) } else { Ok(()) } })
+    };
+    let bus: Arc<dyn Bus> = Arc::new(Troubled { bus: studio.bus.clone(), trouble });
+    let (relay, shutdown) = start(&studio, &bus);
+    // Commands are taken while it is down.
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
+    published(&studio, Position(32)).await?;
+    let expected: Vec<i64> = (1..=32).collect();
+    assert_eq!(*taken.lock().expect("nobody panics with it"), expected);
+    check_jobs(studio.log.pool(), 16).await?;
+    shutdown.cancel();
+    relay.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_window_waits_for_no_confirm_and_the_checkpoint_for_that_of_the_first() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    for count in [16, 8] {
+        studio.post("/v1/generations", &json!({ "prompt": "x", "count": count })).await?;
+    }
+    // The confirm of each window that comes, for the test to give.
+    let (come, mut coming) = mpsc::unbounded_channel();
+    let trouble = move |positions: Vec<i64>| -> BoxFuture<'static, _> {
+        let (confirm, confirmed) = oneshot::channel();
+        come.send((positions[0], confirm)).expect("the test listens");
+        Box::pin(async move { confirmed.await.unwrap_or_else(|_| Err(down())) })
+    };
+    let bus: Arc<dyn Bus> = Arc::new(Troubled { bus: studio.bus.clone(), trouble });
+    let (relay, shutdown) = start(&studio, &bus);
+
+    let first = coming.recv().await.context("the relay has ended")?;
+    assert_eq!(first.0, 1);
+    for begins in [8, 15, 22] {
+        let (position, confirm) = coming.recv().await.context("the relay has ended")?;
+        assert_eq!(position, begins);
+        confirm.send(Ok(())).expect("the relay waits for it");
+    }
+    // Long enough for another, and for a checkpoint that does not wait.
+    let fifth = tokio::time::timeout(Duration::from_millis(300), coming.recv()).await;
+    assert!(fifth.is_err(), "a fifth window was sent");
+    assert_eq!(lead::checkpoint(studio.log.pool(), "relay").await?, Position(0));
+
+    // What came after a window that is not taken comes again.
+    first.1.send(Err(down())).expect("the relay waits for it");
+    let mut again = Vec::new();
+    for _ in 0..7 {
+        let (position, confirm) = coming.recv().await.context("the relay has ended")?;
+        again.push(position);
+        confirm.send(Ok(())).expect("the relay waits for it");
+    }
+    assert_eq!(again, [1, 8, 15, 22, 29, 36, 43]);
+    published(&studio, Position(48)).await?;
+    check_jobs(studio.log.pool(), 24).await?;
+    shutdown.cancel();
+    relay.await??;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_crash_of_the_database_that_forgets_jobs_does_not_leave_the_checkpoint_past_them() -> anyhow::Result<()> {
     let studio = Studio::open().await?;
     studio.post("/v1/generations", &json!({ "prompt": "x", "count": 16 })).await?;
-    let (bus, pool) = (studio.bus.clone(), studio.log.pool().clone());
-    let bus: Arc<dyn Bus> = Arc::new(Crashing { bus, pool, crashes: AtomicU32::new(1) });
+    let (pool, crashes) = (studio.log.pool().clone(), AtomicU32::new(1));
+    // The database crashes as the first events are taken, and forgets the jobs that were enlisted for them.
+    let trouble = move |_| -> BoxFuture<'static, _> {
+        let crashes = crashes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let pool = pool.clone();
+        Box::pin(async move {
+            if crashes {
+                let crash = "delete from available_jobs; delete from jobs;
+                             select pg_terminate_backend(pid) from pg_stat_activity
+                             where datname = current_database() and pid <> pg_backend_pid()";
+                sqlx::raw_sql(crash).execute(&pool).await.expect("the database crashes");
+            }
+            Ok(())
+        })
+    };
+    let bus: Arc<dyn Bus> = Arc::new(Troubled { bus: studio.bus.clone(), trouble });
     let (relay, shutdown) = start(&studio, &bus);
     published(&studio, Position(32)).await?;
     check_jobs(studio.log.pool(), 16).await?;
