@@ -1,11 +1,13 @@
 //! An event: a fact in the past tense, proposed ([`NewEvent`]) or stored ([`Recorded`]).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::artwork::ArtworkEvent;
+use crate::data::Data;
 use crate::export::ExportEvent;
 use crate::id::{Position, Stream, Version};
 use crate::site::SiteEvent;
@@ -24,6 +26,15 @@ pub enum Event {
     Export(ExportEvent),
     /// On the stream `site-<name>`.
     Site(SiteEvent),
+}
+
+/// An event as its enum is written. The type comes first, so that what it says is read in one go and not kept until the type
+/// is known.
+#[derive(Serialize, Deserialize)]
+struct Tagged<'a, D> {
+    #[serde(rename = "type")]
+    event_type: Cow<'a, str>,
+    data: D,
 }
 
 /// Why a stored event cannot be read.
@@ -70,40 +81,43 @@ impl Event {
 
     /// The content as stored.
     #[must_use]
-    pub fn data(&self) -> Value {
+    pub fn data(&self) -> Data {
         let tagged = match self {
-            Self::Artwork(event) => serde_json::to_value(event),
-            Self::Variant(event) => serde_json::to_value(event),
-            Self::Export(event) => serde_json::to_value(event),
-            Self::Site(event) => serde_json::to_value(event),
+            Self::Artwork(event) => serde_json::to_string(event),
+            Self::Variant(event) => serde_json::to_string(event),
+            Self::Export(event) => serde_json::to_string(event),
+            Self::Site(event) => serde_json::to_string(event),
         };
         // Events hold strings, numbers and maps with string keys; none of these can fail to become JSON.
-        let mut tagged = tagged.expect("an event is representable as JSON");
-        tagged["data"].take()
+        let tagged: Tagged<'_, Data> = tagged
+            .and_then(|tagged| serde_json::from_str(&tagged))
+            .expect("an event is representable as JSON, with its type and its data");
+        tagged.data
     }
 
     /// Reads a stored event, whichever schema it was written in.
-    pub fn parse(event_type: &str, schema: i16, data: Value) -> Result<Self, Unreadable> {
+    pub fn parse(event_type: &str, schema: i16, data: &Data) -> Result<Self, Unreadable> {
         // Whatever a newer schema means, it may mean something else even where it fits today's.
-        if schema > Self::schema_of(event_type) {
+        let newest = Self::schema_of(event_type);
+        if schema > newest {
             return Err(Unreadable::UnknownType(event_type.to_owned()));
         }
-        let data = upcast::raise(event_type, schema, data);
-        let tagged: Value = Map::from_iter([("type".to_owned(), event_type.into()), ("data".to_owned(), data)]).into();
-        let parsed = match event_type.split('.').next() {
-            Some("artwork") => ArtworkEvent::deserialize(tagged).map(Self::Artwork),
-            Some("variant") => VariantEvent::deserialize(tagged).map(Self::Variant),
-            Some("export") => ExportEvent::deserialize(tagged).map(Self::Export),
-            Some("site") => SiteEvent::deserialize(tagged).map(Self::Site),
-            _ => return Err(Unreadable::UnknownType(event_type.to_owned())),
-        };
-        parsed.map_err(|source| {
-            if Self::TYPES.contains(&event_type) {
-                Unreadable::Content { event_type: event_type.to_owned(), schema, source }
-            } else {
-                Unreadable::UnknownType(event_type.to_owned())
+        let raised = (schema < newest).then(|| upcast::raise(event_type, schema, data));
+        let tagged = Tagged { event_type: event_type.into(), data: raised.as_ref().unwrap_or(data) };
+        let parsed = serde_json::to_string(&tagged).and_then(|tagged| match event_type.split('.').next() {
+            Some("artwork") => serde_json::from_str(&tagged).map(|event| Some(Self::Artwork(event))),
+            Some("variant") => serde_json::from_str(&tagged).map(|event| Some(Self::Variant(event))),
+            Some("export") => serde_json::from_str(&tagged).map(|event| Some(Self::Export(event))),
+            Some("site") => serde_json::from_str(&tagged).map(|event| Some(Self::Site(event))),
+            _ => Ok(None),
+        });
+        match parsed {
+            Ok(Some(event)) => Ok(event),
+            Err(source) if Self::TYPES.contains(&event_type) => {
+                Err(Unreadable::Content { event_type: event_type.to_owned(), schema, source })
             }
-        })
+            Ok(None) | Err(_) => Err(Unreadable::UnknownType(event_type.to_owned())),
+        }
     }
 
     /// Every type name there is, as stored.
@@ -181,7 +195,7 @@ pub struct Recorded {
     /// The schema of `data`.
     pub schema: i16,
     /// The content; [`Recorded::event`] reads it.
-    pub data: Value,
+    pub data: Data,
     /// Who asked.
     pub actor: String,
     /// The command at the start of the chain.
@@ -200,7 +214,7 @@ pub struct Recorded {
 impl Recorded {
     /// What happened.
     pub fn event(&self) -> Result<Event, Unreadable> {
-        Event::parse(&self.event_type, self.schema, self.data.clone())
+        Event::parse(&self.event_type, self.schema, &self.data)
     }
 
     /// Whether this version knows its type. Otherwise a newer one wrote it, and it is left for who knows it.

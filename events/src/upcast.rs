@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::data::Data;
+
 /// Raises content by one schema. Pure and total: what a step does not find it leaves, and reading says what is wrong.
 type Step = fn(&mut Map<String, Value>);
 
@@ -23,14 +25,15 @@ pub(crate) fn newest(event_type: &str) -> i16 {
 }
 
 /// Content of an older schema as today's would hold it. Today's own and newer content is left as it is.
-pub(crate) fn raise(event_type: &str, schema: i16, mut data: Value) -> Value {
+pub(crate) fn raise(event_type: &str, schema: i16, data: &Data) -> Data {
     let done = usize::try_from(schema.saturating_sub(1)).unwrap_or(0);
-    if let Value::Object(content) = &mut data {
+    let mut value = data.to_value();
+    if let Value::Object(content) = &mut value {
         for step in steps(event_type).iter().skip(done) {
             step(content);
         }
     }
-    data
+    value.into()
 }
 
 /// Schema 1 said `cost_micros`, of no named currency, and nothing when the provider was built in.

@@ -297,12 +297,11 @@ impl<'a> Columns<'a> {
 /// model could never be built.
 fn stored(event: &Event) -> sqlx::Result<String> {
     let data = event.data();
-    let text = data.to_string();
-    if text.contains("\\u0000") && holds_nul(&data) {
+    if data.as_str().contains("\\u0000") && holds_nul(&data.to_value()) {
         let what = format!("the content of a {} holds a NUL character, which cannot be stored", event.type_name());
         return Err(sqlx::Error::Encode(what.into()));
     }
-    Ok(text)
+    Ok(data.into())
 }
 
 fn holds_nul(value: &Value) -> bool {

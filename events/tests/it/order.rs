@@ -140,7 +140,7 @@ async fn appends_to_one_stream_keep_the_order_in_which_they_were_made() -> anyho
     assert!(join_all(appends).await.iter().all(Result::is_ok));
 
     let stored = log.read_stream(&stream).await?;
-    let stored: Vec<&str> = stored.iter().filter_map(|event| event.data["details"]["title"].as_str()).collect();
+    let stored: Vec<_> = stored.iter().map(|event| event.data.to_value()["details"]["title"].take()).collect();
     assert_eq!(stored, titles);
     Ok(())
 }

@@ -41,7 +41,10 @@ async fn a_recut_is_asked_for_behind_everybody_who_waits_and_what_is_shown_stays
     assert_eq!(accepted["next_cursor"], json!(null));
     let events = asked(&studio, artwork).await?;
     assert_eq!(accepted["position"], events[0].position.0);
-    assert_eq!((events.len(), events[0].actor.as_str(), &events[0].data["priority"]), (1, "ann", &json!("bulk")));
+    assert_eq!(
+        (events.len(), events[0].actor.as_str(), &events[0].data.to_value()["priority"]),
+        (1, "ann", &json!("bulk"))
+    );
     assert!(
         matches!(events[0].event()?, Event::Variant(VariantEvent::RecutRequested(asked)) if asked.variant_id == variant)
     );

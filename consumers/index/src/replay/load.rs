@@ -137,7 +137,7 @@ async fn read(log: Log, part: Part, up_to: Position, sender: mpsc::Sender<Batch>
 /// Reads the content of an event, which is not needed any more then.
 fn parsed(mut recorded: Recorded) -> anyhow::Result<(Recorded, Option<Event>)> {
     let data = std::mem::take(&mut recorded.data);
-    match Event::parse(&recorded.event_type, recorded.schema, data) {
+    match Event::parse(&recorded.event_type, recorded.schema, &data) {
         Ok(event) => Ok((recorded, Some(event))),
         Err(Unreadable::UnknownType(_)) => Ok((recorded, None)),
         Err(error) => Err(error).with_context(|| format!("event at position {}", recorded.position)),

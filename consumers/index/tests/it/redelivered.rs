@@ -104,7 +104,7 @@ async fn an_event_type_of_a_newer_version_is_passed_over() -> anyhow::Result<()>
     let mut newer = events[0].clone();
     newer.position = Position(4);
     newer.event_type = "artwork.sold".to_owned();
-    newer.data = serde_json::json!({ "for": "nothing we know" });
+    newer.data = serde_json::json!({ "for": "nothing we know" }).into();
     events.push(newer);
     let mut read_model = ReadModel::open(&story.log).await?;
     read_model.apply(&events).await?;
@@ -121,7 +121,7 @@ async fn content_that_no_version_ever_wrote_stops_the_projection_and_changes_not
     story.complete(titled("Harbour")).await?;
     let events = story.log.read(Position(0), 10).await?;
     let mut broken = events.clone();
-    broken[2].data = serde_json::json!({ "variant_id": 7 });
+    broken[2].data = serde_json::json!({ "variant_id": 7 }).into();
     let mut read_model = ReadModel::open(&story.log).await?;
     let error = read_model.apply(&broken).await.expect_err("it does not fit its type");
     assert!(format!("{error:#}").contains("event at position 3"), "{error:#}");

@@ -54,7 +54,7 @@ async fn an_error_is_retried_with_growing_pauses_and_given_up_with_its_event(sta
     assert!(pauses[0] >= Duration::from_millis(60) && pauses[1] >= Duration::from_millis(120), "{pauses:?}");
 
     let failed = stage.connections.log.read_stream(&events[0].stream).await?.pop();
-    let failed = failed.map(|event| (event.event_type, event.data["error"].clone()));
+    let failed = failed.map(|event| (event.event_type, event.data.to_value()["error"].clone()));
     assert_eq!(failed, Some(("variant.failed".to_owned(), "no answer: cause".into())));
     assert_eq!(stage.job(&events[0]).await?.error.as_deref(), Some("no answer: cause"));
     running.stop().await
@@ -82,7 +82,7 @@ async fn a_discarded_job_is_given_up_at_once_with_its_event(stage: &Stage) -> an
     stage.until_all("discarded", &events).await?;
     assert_eq!(begun.of(&events[0]), [1]);
     let failed = stage.connections.log.read_stream(&events[0].stream).await?.pop();
-    let failed = failed.map(|event| event.data["error"].clone());
+    let failed = failed.map(|event| event.data.to_value()["error"].clone());
     assert_eq!(failed, Some("not\u{fffd}an image".into()));
     running.stop().await
 }

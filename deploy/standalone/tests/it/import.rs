@@ -86,12 +86,13 @@ async fn what_is_said_about_pictures_is_in_the_log_with_their_content_s_type() {
     };
     run(&installation, options(&folder.path().join("more"), details)).await;
     let created = installation.connections.log.read(atelier_events::Position(0), 10).await.unwrap();
-    let said = &created[0].data["details"];
+    let said = &created[0].data.to_value()["details"];
     assert_eq!(said["title"], "two");
     assert_eq!(said["artist"], "A. Painter");
     assert_eq!(said["source_url"], "https://example.org/a");
     assert_eq!(said["tags"], serde_json::json!(["sea", "sky"]));
-    let key = created[1].data["upload_key"].as_str().unwrap();
+    let uploaded = created[1].data.to_value();
+    let key = uploaded["upload_key"].as_str().unwrap();
     // Named .jpg, and no JPEG.
     assert_eq!(installation.connections.blobs.head(key).await.unwrap().unwrap().media_type, "image/png");
 }

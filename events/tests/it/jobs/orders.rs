@@ -42,7 +42,7 @@ async fn what_waits_or_runs_is_cancelled_and_its_owner_is_told_in_the_same_commi
     assert_eq!(ordered.position, Some(Position(head.0 + 3)));
     for event in log.read(head, 10).await? {
         assert_eq!((event.event_type.as_str(), event.actor.as_str()), ("variant.failed", "ada"));
-        assert_eq!(event.data["error"], "cancelled by ada");
+        assert_eq!(event.data.to_value()["error"], "cancelled by ada");
     }
     assert!(claim(&database, 10, LONG).await?.is_empty());
     let again = jobs::cancel(&log, &Filter::default(), "ada").await?;

@@ -25,7 +25,11 @@ pub(super) fn inserts(plain: &PgPool) -> impl Fn() -> Command + Clone + Send + '
         Box::pin(async move {
             let write = upload();
             let insert = sqlx::query(include_str!("../../../sql/insert_plain_job.sql"));
-            insert.bind(write.events[0].event.data()).execute(&plain).await.context("inserting a plain job")?;
+            insert
+                .bind(write.events[0].event.data().to_value())
+                .execute(&plain)
+                .await
+                .context("inserting a plain job")?;
             Ok(1)
         })
     }
