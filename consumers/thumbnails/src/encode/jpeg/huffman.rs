@@ -1,5 +1,7 @@
 //! The scan's symbols, the codes that fit them, and their bits.
 
+use super::transform::Kept;
+
 /// Symbols and the bits that go with them, in order, and how often each symbol is there.
 #[derive(Default)]
 pub(super) struct Symbols {
@@ -28,8 +30,8 @@ pub(super) struct Table {
 }
 
 /// So many zeros in a row have a symbol of their own.
-const SIXTEEN_ZEROS: u8 = 0xF0;
-const END_OF_BLOCK: u8 = 0x00;
+const SIXTEEN_ZEROS: u32 = 0xF0;
+const END_OF_BLOCK: u32 = 0x00;
 
 impl Symbols {
     pub(super) fn len(&self) -> usize {
@@ -38,15 +40,13 @@ impl Symbols {
 
     /// A block in the order of the zigzag: the first number as its difference from the block before, of the others those
     /// that are not zero, each with how many zeros are before it.
-    pub(super) fn add(&mut self, kind: u32, block: [i16; 64], last: &mut i16) {
-        let difference = block[0] - *last;
-        *last = block[0];
+    #[inline(always)]
+    pub(super) fn add(&mut self, kind: u32, block: &Kept, last: &mut i32) {
+        let first = block.number(0);
+        let difference = first - *last;
+        *last = first;
         self.push(kind * 2, 0, difference);
-        let mut filled: u64 = 0;
-        for (at, value) in block.iter().enumerate() {
-            filled |= u64::from(*value != 0) << at;
-        }
-        filled &= !1;
+        let mut filled = block.filled & !1;
         let mut before = 0;
         while filled != 0 {
             let at = filled.trailing_zeros();
@@ -57,7 +57,7 @@ impl Symbols {
                 self.push(kind * 2 + 1, SIXTEEN_ZEROS, 0);
                 zeros -= 16;
             }
-            self.push(kind * 2 + 1, u8::try_from(zeros << 4).expect("at most 15"), block[at as usize]);
+            self.push(kind * 2 + 1, zeros << 4, block.number(at as usize));
         }
         if before < 63 {
             self.push(kind * 2 + 1, END_OF_BLOCK, 0);
@@ -65,13 +65,14 @@ impl Symbols {
     }
 
     /// A symbol's lower half is how many bits the value has; those of a negative value are its own, less one.
+    #[inline(always)]
     #[expect(clippy::cast_sign_loss, reason = "the mask leaves the bits that are meant")]
-    fn push(&mut self, table: u32, symbol: u8, value: i16) {
-        let length = 16 - value.unsigned_abs().leading_zeros();
-        let bits = u32::from((value - i16::from(value < 0)) as u16) & ((1 << length) - 1);
-        let symbol = symbol | u8::try_from(length).expect("at most 16");
-        self.counts.0[table as usize][usize::from(symbol)] += 1;
-        self.all.push(table << 24 | u32::from(symbol) << 16 | bits);
+    fn push(&mut self, table: u32, symbol: u32, value: i32) {
+        let length = 32 - value.unsigned_abs().leading_zeros();
+        let bits = (value - i32::from(value < 0)) as u32 & ((1 << length) - 1);
+        let symbol = symbol | length;
+        self.counts.0[table as usize][symbol as usize & 0xFF] += 1;
+        self.all.push(table << 24 | symbol << 16 | bits);
     }
 
     pub(super) fn tables(&self) -> [Table; 4] {

@@ -3,8 +3,13 @@
 use super::super::Chroma;
 use crate::raster::Raster;
 
-/// Numbers around zero, eight rows and columns.
-pub(super) type Block = [[f32; 8]; 8];
+/// Eight rows and columns of a plane; its numbers are around zero.
+pub(super) struct Block<'a> {
+    /// From its first number on.
+    samples: &'a [f32],
+    /// From row to row.
+    across: usize,
+}
 
 /// A unit is what the scan takes in turn: 8 x 8 pixels, or 16 x 16 where four pixels share their colour.
 pub(super) struct Planes {
@@ -16,7 +21,7 @@ pub(super) struct Planes {
     /// Their colours, eight rows.
     blue: Vec<f32>,
     red: Vec<f32>,
-    /// Two rows of pixels with the last one repeated to the end of the last unit.
+    /// Room for two rows of pixels that do not fill their units.
     padded: [Vec<u8>; 2],
 }
 
@@ -40,35 +45,42 @@ impl Planes {
     }
 
     /// Reads a row of units. Beyond the edges stands what is at them, which costs the fewest bytes.
+    #[inline(always)]
     pub(super) fn read(&mut self, raster: &Raster, row: usize) {
         let (width, height) = (raster.width() as usize * 3, raster.height() as usize);
         let across = self.columns * self.unit;
+        let mut padded = std::mem::take(&mut self.padded);
         for pair in 0..self.unit / 2 {
-            for (at, padded) in self.padded.iter_mut().enumerate() {
+            let [above, below] = &mut padded;
+            let line = |at: usize| {
                 let y = (row * self.unit + pair * 2 + at).min(height - 1);
-                let line = &raster.pixels()[y * width..(y + 1) * width];
-                padded[..width].copy_from_slice(line);
-                let last = [line[width - 3], line[width - 2], line[width - 1]];
-                for pixel in padded[width..].chunks_exact_mut(3) {
-                    pixel.copy_from_slice(&last);
-                }
+                &raster.pixels()[y * width..(y + 1) * width]
+            };
+            let lines = if width == across * 3 {
+                [line(0), line(1)]
+            } else {
+                [repeated(line(0), above), repeated(line(1), below)]
+            };
+            for (at, line) in lines.into_iter().enumerate() {
                 let start = (pair * 2 + at) * across;
-                for (bright, pixel) in self.bright[start..start + across].iter_mut().zip(padded.chunks_exact(3)) {
+                for (bright, pixel) in self.bright[start..start + across].iter_mut().zip(line.chunks_exact(3)) {
                     *bright = brightness(f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2])) - 128.0;
                 }
             }
             if self.unit == 16 {
-                self.halve(pair);
+                self.halve(pair, lines);
             } else {
-                self.keep(pair);
+                self.keep(pair, lines);
             }
         }
+        self.padded = padded;
     }
 
     /// The colour of each pixel.
-    fn keep(&mut self, pair: usize) {
+    #[inline(always)]
+    fn keep(&mut self, pair: usize, lines: [&[u8]; 2]) {
         let across = self.columns * 8;
-        for (at, line) in self.padded.iter().enumerate() {
+        for (at, line) in lines.into_iter().enumerate() {
             let start = (pair * 2 + at) * across;
             let (blue, red) = (&mut self.blue[start..start + across], &mut self.red[start..start + across]);
             for ((blue, red), pixel) in blue.iter_mut().zip(red).zip(line.chunks_exact(3)) {
@@ -79,11 +91,12 @@ impl Planes {
     }
 
     /// The mean colour of each four.
-    fn halve(&mut self, pair: usize) {
+    #[inline(always)]
+    fn halve(&mut self, pair: usize, lines: [&[u8]; 2]) {
         let across = self.columns * 8;
         let start = pair * across;
         let (blue, red) = (&mut self.blue[start..start + across], &mut self.red[start..start + across]);
-        let pixels = self.padded[0].chunks_exact(6).zip(self.padded[1].chunks_exact(6));
+        let pixels = lines[0].chunks_exact(6).zip(lines[1].chunks_exact(6));
         for ((blue, red), (above, below)) in blue.iter_mut().zip(red).zip(pixels) {
             let [r, g, b] = [0, 1, 2].map(|channel| {
                 let sum = u16::from(above[channel])
@@ -97,32 +110,48 @@ impl Planes {
     }
 
     /// The blocks of brightness of a unit: one, or four by rows.
-    pub(super) fn bright(&self, column: usize) -> impl Iterator<Item = Block> {
+    #[inline(always)]
+    pub(super) fn bright(&self, column: usize) -> impl Iterator<Item = Block<'_>> {
         let across = self.columns * self.unit;
         let side = self.unit / 8;
         (0..side * side).map(move |at| {
             let start = (at / side) * 8 * across + column * self.unit + (at % side) * 8;
-            block(&self.bright, start, across)
+            Block { samples: &self.bright[start..], across }
         })
     }
 
     /// Its two blocks of colour.
-    pub(super) fn colours(&self, column: usize) -> [Block; 2] {
-        [&self.blue, &self.red].map(|plane| block(plane, column * 8, self.columns * 8))
+    #[inline(always)]
+    pub(super) fn colours(&self, column: usize) -> [Block<'_>; 2] {
+        let across = self.columns * 8;
+        [&self.blue, &self.red].map(|plane| Block { samples: &plane[column * 8..], across })
     }
 }
 
-fn block(plane: &[f32], start: usize, across: usize) -> Block {
-    std::array::from_fn(|row| {
-        let at = start + row * across;
-        plane[at..at + 8].try_into().expect("eight")
-    })
+impl Block<'_> {
+    /// One of its eight rows.
+    #[inline(always)]
+    pub(super) fn row(&self, at: usize) -> &[f32] {
+        &self.samples[at * self.across..at * self.across + 8]
+    }
+}
+
+/// A line of pixels with the last one repeated to the end of the last unit.
+fn repeated<'a>(line: &[u8], padded: &'a mut [u8]) -> &'a [u8] {
+    padded[..line.len()].copy_from_slice(line);
+    for at in line.len()..padded.len() {
+        padded[at] = padded[at - 3];
+    }
+    padded
 }
 
 /// The weights of JFIF.
+#[inline(always)]
 fn brightness(red: f32, green: f32, blue: f32) -> f32 {
     0.299 * red + 0.587 * green + 0.114 * blue
 }
+
+#[inline(always)]
 
 fn differences(red: f32, green: f32, blue: f32) -> (f32, f32) {
     let to_blue = -0.168_735_9 * red - 0.331_264_1 * green + 0.5 * blue;

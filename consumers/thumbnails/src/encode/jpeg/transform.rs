@@ -1,11 +1,29 @@
 //! A block to the few whole numbers that are kept of it.
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x8, i32x8};
+
 use super::ZIGZAG;
 use super::planes::Block;
 
 /// What the transform's scale and a table's steps are divided out by, in the order that the transform leaves.
 pub(super) struct Quantiser {
-    shares: [f32; 64],
+    shares: [[f32; 8]; 8],
+}
+
+/// The whole numbers of a block, in the order that the transform leaves: its rows and columns have changed places.
+pub(super) struct Kept {
+    numbers: [i32; 64],
+    /// Which of them are not zero, in the order of the zigzag from the lowest bit on.
+    pub(super) filled: u64,
+}
+
+impl Kept {
+    /// The number at a place of the zigzag. Both are below 64: the masks say so to the compiler.
+    #[inline(always)]
+    pub(super) fn number(&self, at: usize) -> i32 {
+        self.numbers[ORDER[at & 63] & 63]
+    }
 }
 
 /// The transform's scale along one axis.
@@ -16,25 +34,31 @@ const ROUNDING: f32 = 12_582_912.0;
 
 impl Quantiser {
     pub(super) fn of(steps: &[u8; 64]) -> Self {
-        let share = |at: usize| {
-            let (across, down) = (at / 8, at % 8);
+        let share = |across: usize, down: usize| {
             1.0 / (f32::from(steps[down * 8 + across]) * SCALE[across] * SCALE[down] * 8.0)
         };
-        Self { shares: std::array::from_fn(share) }
+        Self { shares: std::array::from_fn(|across| std::array::from_fn(|down| share(across, down))) }
     }
 
-    /// In the order of the zigzag.
-    #[expect(clippy::cast_possible_wrap, reason = "the lowest sixteen bits are a signed number")]
-    pub(super) fn quantised(&self, block: Block) -> [i16; 64] {
-        let columns = transposed(waves(block));
+    #[inline(always)]
+    pub(super) fn kept<S: Simd>(&self, simd: S, block: &Block<'_>) -> Kept {
+        let rows = std::array::from_fn(
+            #[inline(always)]
+            |at| f32x8::from_slice(simd, block.row(at)),
+        );
+        let columns = transposed(waves(rows));
         let rows = waves(columns);
-        let mut kept = [0_i16; 64];
-        for (row, (waves, shares)) in rows.iter().zip(self.shares.chunks_exact(8)).enumerate() {
-            for (column, (wave, share)) in waves.iter().zip(shares).enumerate() {
-                kept[row * 8 + column] = ((wave * share + ROUNDING).to_bits() & 0xFFFF) as u16 as i16;
-            }
+        let mut kept = Kept { numbers: [0; 64], filled: 0 };
+        let none = i32x8::splat(simd, 0);
+        let places = kept.numbers.chunks_exact_mut(8).zip(&PLACES);
+        for ((waves, shares), (numbers, places)) in rows.into_iter().zip(&self.shares).zip(places) {
+            let rounded = waves * f32x8::load_array_ref(simd, shares) + ROUNDING;
+            let whole = rounded.bitcast::<i32x8<S>>() - ROUNDING.to_bits().cast_signed();
+            whole.store_slice(numbers);
+            let [zeros, ..] = whole.simd_eq(none).to_bitmask().to_le_bytes();
+            kept.filled |= places[usize::from(!zeros)];
         }
-        ORDER.map(|place| kept[place])
+        kept
     }
 }
 
@@ -49,46 +73,60 @@ const ORDER: [usize; 64] = {
     order
 };
 
-fn transposed(block: Block) -> Block {
-    std::array::from_fn(|row| std::array::from_fn(|column| block[column][row]))
-}
+/// By row of what the transform leaves, and by which of its numbers are not zero: the same in the order of the zigzag.
+static PLACES: [[u64; 256]; 8] = {
+    let mut places = [[0; 256]; 8];
+    let mut at = 0;
+    while at < 64 {
+        let (row, column) = (ORDER[at] / 8, ORDER[at] % 8);
+        let mut filled = 0;
+        while filled < 256 {
+            places[row][filled] |= ((filled as u64 >> column) & 1) << at;
+            filled += 1;
+        }
+        at += 1;
+    }
+    places
+};
 
-type Lane = [f32; 8];
-
-fn add(a: Lane, b: Lane) -> Lane {
-    std::array::from_fn(|at| a[at] + b[at])
-}
-
-fn less(a: Lane, b: Lane) -> Lane {
-    std::array::from_fn(|at| a[at] - b[at])
-}
-
-fn times(a: Lane, by: f32) -> Lane {
-    a.map(|value| value * by)
+#[inline(always)]
+fn transposed<S: Simd>(rows: [f32x8<S>; 8]) -> [f32x8<S>; 8] {
+    let [a, b, c, d, e, f, g, h] = rows;
+    let ((a, e), (b, f), (c, g), (d, h)) = (a.interleave(e), b.interleave(f), c.interleave(g), d.interleave(h));
+    let ((a, c), (e, g), (b, d), (f, h)) = (a.interleave(c), e.interleave(g), b.interleave(d), f.interleave(h));
+    let ((a, b), (c, d), (e, f), (g, h)) = (a.interleave(b), c.interleave(d), e.interleave(f), g.interleave(h));
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The transform down all eight columns at once.
-fn waves(rows: Block) -> Block {
-    let sums: [Lane; 4] = std::array::from_fn(|at| add(rows[at], rows[7 - at]));
-    let rests: [Lane; 4] = std::array::from_fn(|at| less(rows[at], rows[7 - at]));
+#[inline(always)]
+fn waves<S: Simd>(rows: [f32x8<S>; 8]) -> [f32x8<S>; 8] {
+    let sums: [_; 4] = std::array::from_fn(
+        #[inline(always)]
+        |at| rows[at] + rows[7 - at],
+    );
+    let rests: [_; 4] = std::array::from_fn(
+        #[inline(always)]
+        |at| rows[at] - rows[7 - at],
+    );
 
-    let (outer, inner) = (add(sums[0], sums[3]), add(sums[1], sums[2]));
-    let (outer_rest, inner_rest) = (less(sums[0], sums[3]), less(sums[1], sums[2]));
-    let turned = times(add(inner_rest, outer_rest), 0.707_106_77);
+    let (outer, inner) = (sums[0] + sums[3], sums[1] + sums[2]);
+    let (outer_rest, inner_rest) = (sums[0] - sums[3], sums[1] - sums[2]);
+    let turned = (inner_rest + outer_rest) * 0.707_106_77;
 
-    let (low, middle, high) = (add(rests[3], rests[2]), add(rests[2], rests[1]), add(rests[1], rests[0]));
-    let both = times(less(low, high), 0.382_683_43);
-    let (low, high) = (add(times(low, 0.541_196_1), both), add(times(high, 1.306_563), both));
-    let middle = times(middle, 0.707_106_77);
-    let (above, below) = (add(rests[0], middle), less(rests[0], middle));
+    let (low, middle, high) = (rests[3] + rests[2], rests[2] + rests[1], rests[1] + rests[0]);
+    let both = (low - high) * 0.382_683_43;
+    let (low, high) = (low * 0.541_196_1 + both, high * 1.306_563 + both);
+    let middle = middle * 0.707_106_77;
+    let (above, below) = (rests[0] + middle, rests[0] - middle);
     [
-        add(outer, inner),
-        add(above, high),
-        add(outer_rest, turned),
-        less(below, low),
-        less(outer, inner),
-        add(below, low),
-        less(outer_rest, turned),
-        less(above, high),
+        outer + inner,
+        above + high,
+        outer_rest + turned,
+        below - low,
+        outer - inner,
+        below + low,
+        outer_rest - turned,
+        above - high,
     ]
 }
