@@ -87,9 +87,34 @@ impl Raster {
         &mut self.pixels
     }
 
-    /// The whole picture in `width` x `height`, by Lanczos3.
+    /// The whole picture in `width` x `height`, by Lanczos3. Of a large picture in bands, each from the rows that reach into
+    /// it: what the resizer holds between its two passes would be a third of what the picture takes. Its weights are computed
+    /// again for each band, so others are done in one.
     pub(crate) fn resized(&self, width: u32, height: u32) -> Self {
-        self.scaled(width, height, &options(ResizeAlg::Convolution(FilterType::Lanczos3)))
+        let (row, target_row) = (self.width as usize * self.channels(), width as usize * self.channels());
+        if row * height as usize <= ONE_PASS_BYTES || width >= self.width || height >= self.height {
+            return self.scaled(width, height, &options(ResizeAlg::Convolution(FilterType::Lanczos3)));
+        }
+        let high = rows((BAND_BYTES / row).max(1));
+        let mut pixels = buffers::take(target_row * height as usize);
+        let shrink = f64::from(self.height) / f64::from(height);
+        for (at, band) in (0..).zip(pixels.chunks_mut(target_row * high as usize)) {
+            let count = rows(band.len() / target_row);
+            let (first, last) = (f64::from(at * high) * shrink, f64::from(at * high + count) * shrink);
+            let reach = 1.0 + LANCZOS_REACH * shrink;
+            let start = whole((first - reach).max(0.0)).min(self.height - 1);
+            let end = (whole(last + reach) + 1).min(self.height);
+            let part = &self.pixels[start as usize * row..end as usize * row];
+            let top = first - f64::from(start);
+            // Rounded, the last band could end behind the picture.
+            let length = (last - first).min((f64::from(end - start) - top).next_down());
+            let options =
+                options(ResizeAlg::Convolution(FilterType::Lanczos3)).crop(0.0, top, f64::from(self.width), length);
+            let source = ImageRef::new(self.width, end - start, part, self.kind()).expect("rows of the picture");
+            let mut target = Image::from_slice_u8(width, count, band, self.kind()).expect("rows of the target");
+            resize(&source, &mut target, &options);
+        }
+        Self { width, height, alpha: self.alpha, pixels }
     }
 
     /// Half as wide and high, each pixel the mean of four: what Lanczos3 then samples from costs a quarter, and a
@@ -163,16 +188,42 @@ impl Raster {
         if (width, height) == (self.width, self.height) {
             return self.clone();
         }
-        let kind = if self.alpha { PixelType::U8x4 } else { PixelType::U8x3 };
-        let source =
-            ImageRef::new(self.width, self.height, &self.pixels, kind).expect("the constructors hold the length");
+        let source = ImageRef::new(self.width, self.height, &self.pixels, self.kind())
+            .expect("the constructors hold the length");
         let pixels = buffers::take(width as usize * height as usize * self.channels());
-        let mut target = Image::from_vec_u8(width, height, pixels, kind).expect("a buffer of that length was taken");
-        RESIZER
-            .with_borrow_mut(|resizer| resizer.resize(&source, &mut target, options))
-            .expect("both have one pixel type and the crop lies inside");
+        let mut target =
+            Image::from_vec_u8(width, height, pixels, self.kind()).expect("a buffer of that length was taken");
+        resize(&source, &mut target, options);
         Self { width, height, alpha: self.alpha, pixels: target.into_vec() }
     }
+
+    fn kind(&self) -> PixelType {
+        if self.alpha { PixelType::U8x4 } else { PixelType::U8x3 }
+    }
+}
+
+/// What the resizer may hold between its two passes; that of a picture of 12 million pixels is less.
+const ONE_PASS_BYTES: usize = 20 << 20;
+
+/// What it holds of a band.
+const BAND_BYTES: usize = 8 << 20;
+
+/// How many pixels of the source, for each that it becomes less, Lanczos3 looks to either side.
+const LANCZOS_REACH: f64 = 3.0;
+
+fn resize(source: &ImageRef<'_>, target: &mut Image<'_>, options: &ResizeOptions) {
+    RESIZER
+        .with_borrow_mut(|resizer| resizer.resize(source, target, options))
+        .expect("both have one pixel type and the crop lies inside");
+}
+
+fn rows(count: usize) -> u32 {
+    u32::try_from(count).expect("at most the rows of a picture")
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, below zero is none")]
+fn whole(length: f64) -> u32 {
+    length as u32
 }
 
 impl Clone for Raster {
