@@ -3,12 +3,14 @@
 //! A number alone says more about the machine than about Atelier. Each is therefore measured in rounds that alternate
 //! with those of a baseline, and told with the ratio of the two medians.
 
+mod folder;
 mod jobs;
 mod log;
 mod renditions;
 mod replay;
 mod rounds;
 mod scratch;
+mod thumbnails;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,19 +19,22 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use atelier_events::lifecycle::shutdown_signal;
-use atelier_events::settings::{BusSettings, DatabaseSettings};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::installation::Installation;
 use crate::table::{self, Align};
 use scratch::Scratch;
+
+/// Pictures of a round of `thumbnails`.
+const PICTURES: u32 = 100;
 
 /// Measures, against a baseline in the same run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What to measure.
     pub name: Name,
-    /// The pictures, for `renditions`.
+    /// The pictures, for `renditions` and `thumbnails`.
     pub files: Vec<PathBuf>,
     /// How long a round is, in seconds; there are three of each.
     #[arg(long, default_value_t = 3.0)]
@@ -37,6 +42,10 @@ pub struct Args {
     /// How many events are replayed.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=100_000_000))]
     pub events: u32,
+    /// How many pictures: of a round of `thumbnails` (100 unless set), or for one worker of `renditions`, whose memory is
+    /// then looked at for growth.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub images: Option<u32>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -54,6 +63,8 @@ pub enum Name {
     Replay,
     /// What cutting the renditions of pictures costs; without any service, and compared by whoever runs something else.
     Renditions,
+    /// The thumbnails consumer from end to end, over the embedded bucket and a log of its own, against the cutting alone.
+    Thumbnails,
 }
 
 /// What was measured.
@@ -74,21 +85,23 @@ pub struct Measured {
 }
 
 /// Measures on the server of the settings, in a database that is dropped afterwards, and prints each result as it comes.
-pub async fn run(args: Args, database: &DatabaseSettings, bus: &BusSettings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, installation: Installation) -> anyhow::Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.seconds <= 3_600.0, "--seconds {}: more than 0 and at most 3600", args.seconds);
     let length = Duration::from_secs_f64(args.seconds);
     if cfg!(debug_assertions) {
         writeln!(std::io::stderr(), "this is a build without optimisation: the numbers are lower than they need be")?;
     }
     if args.name == Name::Renditions {
-        renditions::measure(&args.files, args.json)?;
+        renditions::measure(&args.files, args.images, args.json).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    ensure!(args.files.is_empty(), "only `bench renditions` takes files");
+    let pictures = args.name == Name::Thumbnails;
+    ensure!(pictures || args.files.is_empty(), "only `bench renditions` and `bench thumbnails` take files");
+    ensure!(pictures || args.images.is_none(), "--images is for `bench renditions` and `bench thumbnails`");
     let shutdown = shutdown_signal()?;
-    let scratch = Scratch::create(database).await?;
+    let scratch = Scratch::create(&installation.producer.database).await?;
     let measured = tokio::select! {
-        measured = measure(&args, &scratch, bus, length) => measured,
+        measured = measure(&args, &scratch, installation, length) => measured,
         () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the end")),
     };
     scratch.drop_database().await?;
@@ -99,7 +112,13 @@ pub async fn run(args: Args, database: &DatabaseSettings, bus: &BusSettings) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(args: &Args, scratch: &Scratch, bus: &BusSettings, length: Duration) -> anyhow::Result<Vec<Measured>> {
+async fn measure(
+    args: &Args,
+    scratch: &Scratch,
+    installation: Installation,
+    length: Duration,
+) -> anyhow::Result<Vec<Measured>> {
+    let Installation { producer, thumbnails: settings, consumer, .. } = installation;
     let json = args.json;
     if !json {
         writeln!(std::io::stdout(), "{}", scratch.server().await?)?;
@@ -114,8 +133,12 @@ async fn measure(args: &Args, scratch: &Scratch, bus: &BusSettings, length: Dura
     };
     match args.name {
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
-        Name::Jobs => jobs::measure(scratch, bus, length, &mut on_measured).await?,
+        Name::Jobs => jobs::measure(scratch, &producer.bus, length, &mut on_measured).await?,
         Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
+        Name::Thumbnails => {
+            let images = args.images.unwrap_or(PICTURES);
+            thumbnails::measure(scratch, (settings, consumer), &args.files, images, &mut on_measured).await?;
+        }
         Name::Renditions => unreachable!("needs no database"),
     }
     Ok(all)
@@ -133,12 +156,17 @@ fn print(measured: &[Measured]) -> std::io::Result<()> {
     let rows = measured.iter().map(|one| {
         vec![
             one.name.to_owned(),
-            format!("{:.0}", one.value),
+            rounded(one.value),
             one.unit.to_owned(),
             one.baseline.to_owned(),
-            format!("{:.0}", one.baseline_value),
+            rounded(one.baseline_value),
             format!("{:.2}", one.ratio),
         ]
     });
     table::print(&columns, rows.collect())
+}
+
+/// Small numbers with their tenths.
+fn rounded(value: f64) -> String {
+    if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }

@@ -1,6 +1,6 @@
 //! `atelier`: everything in one process, and the commands around it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
@@ -67,13 +67,18 @@ fn main() -> anyhow::Result<ExitCode> {
     serve_if_asked().map_or_else(run, Ok)
 }
 
-#[tokio::main]
-async fn run() -> anyhow::Result<ExitCode> {
+fn run() -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, command } = Arguments::parse();
-    if let Command::Render(args) = &command {
-        return render::run(args);
+    match command {
+        // It waits for nothing, and begins without threads.
+        Command::Render(args) => render::run(&args),
+        command => with_services(&data_dir, command),
     }
-    let with = atelier_standalone::command::Command::open(&data_dir)?;
+}
+
+#[tokio::main]
+async fn with_services(data_dir: &Path, command: Command) -> anyhow::Result<ExitCode> {
+    let with = atelier_standalone::command::Command::open(data_dir)?;
     match command {
         Command::Up(listen) => with.up(&listen).await,
         Command::Demo(args) => Box::pin(with.demo(args)).await,
@@ -95,8 +100,6 @@ async fn run() -> anyhow::Result<ExitCode> {
         Command::Replay(args) => with.connected(async |connections| replay::run(args, connections).await).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,
         Command::Render(args) => render::run(&args),
-        Command::Bench(args) => {
-            bench::run(args, &with.installation.producer.database, &with.installation.producer.bus).await
-        }
+        Command::Bench(args) => Box::pin(bench::run(args, with.installation)).await,
     }
 }

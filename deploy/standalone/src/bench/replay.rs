@@ -6,7 +6,7 @@ mod child;
 mod history;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -18,6 +18,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::io::AsyncWriteExt;
 
 use super::Measured;
+use super::folder::Folder;
 use super::rounds::median;
 use super::scratch::Scratch;
 use history::History;
@@ -147,23 +148,4 @@ async fn copy_file(connection: &mut PgConnection, statement: &str, file: &Path) 
 
 fn rate(events: i64, seconds: f64) -> f64 {
     f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / seconds
-}
-
-/// A folder that is gone with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("atelier-bench-{}", uuid::Uuid::now_v7().simple()));
-        std::fs::create_dir(&path).with_context(|| format!("creating {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, path = %self.0.display(), "could not be removed");
-        }
-    }
 }

@@ -78,3 +78,44 @@ async fn bench_jobs_prints_every_stage_of_a_job_with_its_baseline() {
         assert!(number("value") > 0.0 && number("baseline_value") > 0.0 && number("ratio") > 0.0, "{one}");
     }
 }
+
+const RIDGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pictures/evening-ridges.jpg");
+
+#[tokio::test]
+async fn bench_renditions_prints_stages_that_add_up_a_cold_start_and_the_memory_of_a_worker() {
+    let (database, folder) = scene().await;
+    let measured = bench(&["renditions", RIDGES, "--images", "20"], &database, &folder).await;
+    let names: Vec<&str> = measured.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let stages = ["decode_ms", "resize_ms", "text_ms", "encode_ms"];
+    let whole = ["cold_start_cpu_ms", "peak_mib", "peak_after_all_mib"];
+    assert_eq!(names, [["set_cpu_ms"].as_slice(), &stages, &whole].concat());
+    let value = |name: &str| -> f64 {
+        let line = measured.iter().find(|one| one["name"] == name).unwrap();
+        assert_eq!(line["file"], RIDGES);
+        line["value"].as_f64().unwrap()
+    };
+    assert!((stages.map(value).iter().sum::<f64>() / value("set_cpu_ms") - 1.0).abs() < 1e-6, "{measured:?}");
+    // A process of its own reads fonts and makes buffers, which the other has.
+    assert!(value("cold_start_cpu_ms") > value("set_cpu_ms"), "{measured:?}");
+    // The picture alone is 2400 x 1600 pixels of three bytes; the worker may have no more than its limit.
+    assert!((11.0..512.0).contains(&value("peak_mib")), "{measured:?}");
+    for one in measured.iter().filter(|one| !one["baseline"].is_null()) {
+        let number = |key: &str| one[key].as_f64().unwrap();
+        assert!((number("ratio") * number("baseline_value") / number("value") - 1.0).abs() < 1e-6, "{one}");
+    }
+    let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is there");
+}
+
+#[tokio::test]
+async fn bench_thumbnails_prints_the_rate_of_the_consumer_against_that_of_its_workers() {
+    let (database, folder) = scene().await;
+    let measured = bench(&["thumbnails", RIDGES, "--images", "4"], &database, &folder).await;
+    assert_eq!(measured.len(), 1);
+    let number = |key: &str| measured[0][key].as_f64().unwrap();
+    assert_eq!((&measured[0]["name"], &measured[0]["unit"]), (&"thumbnails_end_to_end".into(), &"pictures/s".into()));
+    assert!(number("value") > 0.0 && number("baseline_value") > 0.0, "{measured:?}");
+    assert!((number("ratio") * number("baseline_value") / number("value") - 1.0).abs() < 1e-6, "{measured:?}");
+    let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
+}
