@@ -122,13 +122,15 @@ impl Renditions {
             Ok(cut) => cut,
             Err(refused) => return Ok(Err(refused.to_string())),
         };
-        let original = match original {
-            Original::Kept(blob) => blob,
-            // An upload's key can be written again while its URL lasts; the original's cannot.
-            Original::Uploaded(_) => {
-                let media_type = &*cut.source.media_type;
-                let key = keys::original(&artwork.owner, set.variant, keys::extension(media_type));
-                self.blobs.put(&key, bytes, media_type).await?
+        let media_type = cut.source.media_type.clone();
+        let original = async {
+            match original {
+                Original::Kept(blob) => Ok(blob),
+                // An upload's key can be written again while its URL lasts; the original's cannot.
+                Original::Uploaded(_) => {
+                    let key = keys::original(&artwork.owner, set.variant, keys::extension(&media_type));
+                    Ok(self.blobs.put(&key, bytes, &media_type).await?)
+                }
             }
         };
         Ok(Ok(sets::put(&self.blobs, set, cut, original).await?))

@@ -8,17 +8,22 @@ use atelier_events::keys::RenditionSet;
 use atelier_events::variant::Rendered;
 use atelier_events::{Blob, BlobError, Blobs, Rendition};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 
 use crate::cut::Cut;
 
-/// Requests about one set at the same time.
-const AT_ONCE: usize = 4;
+/// Requests about one set at the same time, as many as it has files: each waits for a disk or for the network.
+const AT_ONCE: usize = 11;
 /// The most that a manifest has.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
-/// Puts a set, and last of all its manifest.
-pub(crate) async fn put(blobs: &Blobs, set: &RenditionSet<'_>, cut: Cut, original: Blob) -> anyhow::Result<Rendered> {
+/// Puts a set while its original is put, and last of all its manifest.
+pub(crate) async fn put(
+    blobs: &Blobs,
+    set: &RenditionSet<'_>,
+    cut: Cut,
+    original: impl Future<Output = anyhow::Result<Blob>>,
+) -> anyhow::Result<Rendered> {
     let puts = cut.renditions.into_iter().map(|picture| {
         let key = set.rendition(picture.kind);
         async move {
@@ -26,7 +31,8 @@ pub(crate) async fn put(blobs: &Blobs, set: &RenditionSet<'_>, cut: Cut, origina
             anyhow::Ok(Rendition { kind: picture.kind, blob, width: picture.width, height: picture.height })
         }
     });
-    let renditions: Vec<Rendition> = stream::iter(puts).buffered(AT_ONCE).try_collect().await?;
+    let renditions = stream::iter(puts).buffered(AT_ONCE).try_collect::<Vec<_>>();
+    let (original, renditions) = future::try_join(original, renditions).await?;
     let rendered = Rendered {
         variant_id: set.variant,
         original,
