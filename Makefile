@@ -2,6 +2,7 @@
 
 BUS ?= postgres
 MINUTES ?= 10
+SECONDS ?= 30
 export BUS ONCE
 # A Rust installed a minute ago is not on the PATH of this shell yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -10,7 +11,7 @@ LOCAL := deploy/local
 SERVICES := postgres $(filter rabbitmq,$(BUS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint services-up services-down clean-data
+.PHONY: help demo test soak fuzz lint services-up services-down clean-data
 
 help:
 	@echo 'make demo           build, start what is needed and show everything; Ctrl-C ends it'
@@ -19,6 +20,7 @@ help:
 	@echo '                    PICTURES="a.jpg b/"   import these pictures instead of the shipped ones'
 	@echo 'make test           start private services, run every test, stop them again'
 	@echo 'make soak           keep artworks coming for MINUTES=10; memory must stay flat and nothing be lost'
+	@echo 'make fuzz           any bytes against the gate and the whole of cutting, SECONDS=30 each, led by coverage'
 	@echo 'make lint           formatting, lints, documentation, scripts, licences and advisories'
 	@echo 'make services-up    a private Postgres and RabbitMQ that stay; prints how to reach them'
 	@echo 'make services-down  stop them; their data stays'
@@ -39,6 +41,10 @@ soak:
 	@$(LOCAL)/with-services.sh test postgres rabbitmq -- env ATELIER_SOAK_S=$$(( $(MINUTES) * 60 )) sh -ec '\
 		cargo build --locked --workspace --bins; \
 		cargo test --locked --package atelier-e2e --test it -- soak --nocapture'
+
+fuzz:
+	@$(LOCAL)/toolchain.sh
+	@$(LOCAL)/fuzz.sh $(SECONDS)
 
 lint:
 	@$(LOCAL)/lint.sh

@@ -1,5 +1,6 @@
 //! A variant: one version of an artwork, uploaded or made from a recipe, with its renditions.
 
+mod look;
 mod rendition;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use time::OffsetDateTime;
 
 use crate::blobs::Blob;
 use crate::id::{ArtworkId, GenerationId, VariantId};
-pub use rendition::{Look, Rendered, Rendition, RenditionKind, Swatch};
+pub use look::{Look, RenditionKind, Swatch};
+pub use rendition::{Rendered, Rendition};
 
 /// What can happen to a variant. Lies on the stream of its artwork.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

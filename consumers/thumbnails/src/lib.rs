@@ -1,12 +1,18 @@
 #![doc = include_str!("../README.md")]
+#![expect(unexpected_cfgs, reason = "`fuzzing` is set by cargo fuzz, whose targets are built without the daemon")]
 
 pub mod gate;
 pub mod policy;
+#[cfg(not(fuzzing))]
 pub mod recipe;
 pub mod refused;
+#[cfg(not(fuzzing))]
 pub mod renditions;
+#[cfg(not(fuzzing))]
 pub mod settings;
+#[cfg(not(fuzzing))]
 pub mod watermarks;
+#[cfg(not(fuzzing))]
 pub mod workers;
 
 mod animation;
@@ -21,6 +27,7 @@ mod note;
 mod palette;
 mod placeholder;
 mod raster;
+#[cfg(not(fuzzing))]
 mod sets;
 mod stages;
 mod stopwatch;
