@@ -16,16 +16,25 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     let mut exif = None;
     let mut metadata: u64 = 0;
     let mut data: u64 = 0;
+    let mut animated = false;
+    let mut frames: u64 = 0;
     loop {
         let (kind, body) = chunk(&mut cursor)?;
         match &kind {
             b"IEND" => break,
             b"IDAT" => data += body.len() as u64,
             b"IHDR" => return Err(Refused::corrupt("it has two headers")),
-            // The frames behind the default image are never decoded, so `fdAT` does not count.
-            b"PLTE" | b"tRNS" | b"fcTL" | b"fdAT" => {}
+            // The frames beside the default image are never unpacked, so what `fdAT` holds does not count.
+            b"PLTE" | b"tRNS" => {}
+            b"fdAT" if animated => {}
+            // What it says is one thing, what comes another.
             b"acTL" => {
-                let frames = u64::from(u32::from_be_bytes(Cursor::new(body, 0).array()?));
+                animated = true;
+                let claimed = u64::from(u32::from_be_bytes(Cursor::new(body, 0).array()?));
+                hold_frames(claimed, claimed * area(header.width, header.height), limits)?;
+            }
+            b"fcTL" => {
+                frames += 1;
                 hold_frames(frames, frames * area(header.width, header.height), limits)?;
             }
             _ => {

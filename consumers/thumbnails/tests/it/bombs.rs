@@ -119,7 +119,7 @@ fn riff(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     [&kind[..], &length, body, &padding].concat()
 }
 
-fn chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("a chunk is short").to_be_bytes();
     let mut checksum = flate2::Crc::new();
     checksum.update(&kind);

@@ -1,5 +1,6 @@
 //! What the renditions promise, on uploads made here.
 
+mod apng;
 mod attacks;
 mod bombs;
 mod colours;
