@@ -30,9 +30,13 @@ pub(crate) struct Decoded {
 pub(crate) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Result<Decoded, Refused> {
     let decoded = catch_unwind(AssertUnwindSafe(|| match inspected.format {
         Format::Jpeg => jpeg::decode(bytes, limits),
-        Format::Png => png::decode(bytes, inspected),
-        Format::Webp => WebPDecoder::new(Cursor::new(bytes)).map_err(corrupt).and_then(through_image),
-        Format::Gif => GifDecoder::new(Cursor::new(bytes)).map_err(corrupt).and_then(through_image),
+        Format::Png => png::decode(bytes, inspected, limits),
+        Format::Webp => {
+            WebPDecoder::new(Cursor::new(bytes)).map_err(corrupt).and_then(|decoder| through_image(decoder, limits))
+        }
+        Format::Gif => {
+            GifDecoder::new(Cursor::new(bytes)).map_err(corrupt).and_then(|decoder| through_image(decoder, limits))
+        }
     }))
     .unwrap_or_else(|_| Err(Refused::corrupt("its decoder gave up on it")))?;
     if (decoded.raster.width(), decoded.raster.height()) != (inspected.width, inspected.height) {
@@ -41,14 +45,20 @@ pub(crate) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Re
     Ok(decoded)
 }
 
-fn through_image(mut decoder: impl ImageDecoder) -> Result<Decoded, Refused> {
+fn through_image(mut decoder: impl ImageDecoder, limits: &Limits) -> Result<Decoded, Refused> {
     let (width, height) = decoder.dimensions();
     let kind = decoder.color_type();
     // A profile that cannot be read is passed over, as if it were not there.
-    let profile = decoder.icc_profile().ok().flatten();
+    let profile = bounded(decoder.icc_profile().ok().flatten(), limits);
     let mut pixels = buffers::take(usize::try_from(decoder.total_bytes()).map_err(corrupt)?);
     decoder.read_image(&mut pixels).map_err(corrupt)?;
     Ok(Decoded { raster: raster(width, height, kind, pixels)?, profile })
+}
+
+/// A profile that is too large is passed over, like one that cannot be read: its picture is whole, and its colours are as near
+/// as those of a picture that says nothing.
+fn bounded(profile: Option<Vec<u8>>, limits: &Limits) -> Option<Vec<u8>> {
+    profile.filter(|profile| profile.len() as u64 <= limits.max_profile_bytes)
 }
 
 fn raster(width: u32, height: u32, kind: ColorType, pixels: Vec<u8>) -> Result<Raster, Refused> {

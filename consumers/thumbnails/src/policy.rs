@@ -91,6 +91,8 @@ pub struct Limits {
     pub max_jpeg_px_per_byte: u64,
     /// Bytes of text, profiles and other data beside the pixels in a JPEG, PNG, WebP or GIF: 8 MiB.
     pub max_metadata_bytes: u64,
+    /// Bytes of a colour profile once unpacked: 4 MiB, more than any printer's. Beyond that the picture is taken for sRGB.
+    pub max_profile_bytes: u64,
     /// Frames of an animation, though only the first is shown: 2000.
     pub max_frames: u64,
     /// Pixels of all frames of an animation together: 1000 million.
@@ -108,6 +110,7 @@ impl Default for Limits {
             max_scan_px: 2_000_000_000,
             max_jpeg_px_per_byte: 1024,
             max_metadata_bytes: 8 << 20,
+            max_profile_bytes: 4 << 20,
             max_frames: 2000,
             max_frame_px: 1_000_000_000,
         }

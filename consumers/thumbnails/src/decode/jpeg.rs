@@ -6,7 +6,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{Decoded, corrupt, raster};
+use super::{Decoded, bounded, corrupt, raster};
 use crate::buffers;
 use crate::colour;
 use crate::policy::Limits;
@@ -37,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Refused> 
     decoder.decode_into(&mut pixels).map_err(corrupt)?;
     let info = decoder.info().ok_or_else(|| Refused::corrupt("it has no header"))?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
-    let profile = decoder.icc_profile();
+    let profile = bounded(decoder.icc_profile(), limits);
     match stored {
         Some(ColorSpace::Luma) => Ok(Decoded { raster: raster(width, height, ColorType::L8, pixels)?, profile: None }),
         Some(ColorSpace::CMYK | ColorSpace::YCCK) => {

@@ -6,17 +6,15 @@ use flate2::read::ZlibDecoder;
 use image::ColorType;
 use png::Transformations;
 
-use super::{Decoded, corrupt, raster};
+use super::{Decoded, bounded, corrupt, raster};
 use crate::buffers;
 use crate::gate::Inspected;
+use crate::policy::Limits;
 use crate::refused::Refused;
-
-/// No profile that a program writes is larger.
-const MOST_PROFILE_BYTES: u64 = 4 << 20;
 
 /// Compressed text stays packed, since unpacking a small one can fill the memory; the profile is unpacked here, to a
 /// bound.
-pub(super) fn decode(bytes: &[u8], inspected: &Inspected) -> Result<Decoded, Refused> {
+pub(super) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Result<Decoded, Refused> {
     let row = inspected.width as usize * 8;
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: row * 4 + (16 << 20) });
     decoder.set_ignore_text_chunk(true);
@@ -35,12 +33,13 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected) -> Result<Decoded, Ref
         png::ColorType::Indexed => return Err(Refused::corrupt("its palette is missing")),
     };
     let coloured = matches!(kind, ColorType::Rgb8 | ColorType::Rgba8);
-    let profile = coloured.then(|| profile(bytes)).flatten();
+    let profile = coloured.then(|| bounded(profile(bytes, limits.max_profile_bytes), limits)).flatten();
     Ok(Decoded { raster: raster(frame.width, frame.height, kind, pixels)?, profile })
 }
 
-/// The chunk `iCCP` before the picture data: a name, a zero, the method 0, and the packed profile.
-fn profile(bytes: &[u8]) -> Option<Vec<u8>> {
+/// The chunk `iCCP` before the picture data: a name, a zero, the method 0, and the packed profile. What is unpacked of a larger one
+/// than is allowed is one byte too many.
+fn profile(bytes: &[u8], most: u64) -> Option<Vec<u8>> {
     let mut at = 8;
     loop {
         let length = u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize;
@@ -50,7 +49,7 @@ fn profile(bytes: &[u8]) -> Option<Vec<u8>> {
             b"iCCP" => {
                 let name = body.iter().position(|byte| *byte == 0)?;
                 let mut unpacked = Vec::new();
-                ZlibDecoder::new(body.get(name + 2..)?).take(MOST_PROFILE_BYTES).read_to_end(&mut unpacked).ok()?;
+                ZlibDecoder::new(body.get(name + 2..)?).take(most.saturating_add(1)).read_to_end(&mut unpacked).ok()?;
                 return Some(unpacked);
             }
             _ => at += 12 + length,

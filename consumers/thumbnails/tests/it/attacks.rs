@@ -5,9 +5,10 @@ use std::time::Duration;
 use atelier_events::RenditionKind;
 use atelier_thumbnails::settings::RenderSettings;
 use atelier_thumbnails::workers::{Cost, Done, Task, Workers};
-use atelier_thumbnails::{Caption, Cut, Policy, Refused};
+use atelier_thumbnails::{Caption, Cut, Limits, Policy, Refused};
 use image::codecs::gif::GifEncoder;
 use image::{Frame, ImageFormat, Rgba, RgbaImage};
+use moxcms::{ColorProfile, ToneReprCurve};
 
 use crate::bombs;
 use crate::fixtures::{jpeg, jpeg_with, png, scene, written};
@@ -107,6 +108,25 @@ async fn packed_profiles_and_texts_stay_packed() -> anyhow::Result<()> {
     let many = bombs::jpeg_with_segments(&jpeg(&scene(64, 48)), 0xE2, &vec![0; 65_000], 200);
     let many = refused("13 MB of APP2 in a JPEG", &many).await?;
     assert!(matches!(many, Refused::TooMuchMetadata { .. }), "{many}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn profiles_that_are_as_large_as_they_may_be() -> anyhow::Result<()> {
+    // Curves of 650,000 points each, all of them different.
+    let points = (0..650_000_u32).map(|at| u16::try_from(at / 10).expect("at most 65,000"));
+    let curve = ToneReprCurve::Lut(points.collect());
+    let mut profile = ColorProfile::new_display_p3();
+    profile.red_trc = Some(curve.clone());
+    profile.green_trc = Some(curve.clone());
+    profile.blue_trc = Some(curve);
+    let profile = profile.encode()?;
+    let most = Limits::default().max_profile_bytes;
+    assert!((most * 9 / 10..most).contains(&(profile.len() as u64)), "{} bytes", profile.len());
+    let as_png = bombs::png_with(*b"iCCP", &[&b"profile\0\0"[..], &bombs::deflated(&profile)].concat());
+    harmless("in a PNG", &as_png, &profile[..64]).await?;
+    let as_jpeg = jpeg_with(&scene(64, 48), |encoder| encoder.add_icc_profile(&profile).expect("segments"));
+    harmless("in a JPEG", &as_jpeg, &profile[..64]).await?;
     Ok(())
 }
 

@@ -52,6 +52,13 @@ pub(crate) fn apng_claiming(frames: u32) -> Vec<u8> {
     png_with(*b"acTL", &[frames.to_be_bytes(), 0_u32.to_be_bytes()].concat())
 }
 
+/// Bytes in zlib's format.
+pub(crate) fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).expect("a vector takes every byte");
+    encoder.finish().expect("a vector takes every byte")
+}
+
 /// So many zeros in zlib's format.
 pub(crate) fn deflated_zeros(length: u64) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());

@@ -3,9 +3,11 @@
 use std::io::Write as _;
 
 use atelier_events::RenditionKind::Display;
+use atelier_thumbnails::{Caption, Limits, Policy, cut};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use image::{DynamicImage, Rgb, RgbImage};
+use image::codecs::webp::WebPEncoder;
+use image::{DynamicImage, ImageEncoder as _, Rgb, RgbImage};
 use moxcms::ColorProfile;
 
 use crate::fixtures::{cut_plain, jpeg_with, mean, of, png, png_with, seen};
@@ -77,6 +79,28 @@ fn a_profile_that_cannot_be_read_is_passed_over() {
     for chunk in [b"".as_slice(), b"profile", b"profile\0\0not packed", &bomb] {
         let cut = cut_plain(&png_with(&image, &[(*b"iCCP", chunk)])).expect("a picture");
         assert_eq!(cut, plain, "{} bytes of profile", chunk.len());
+    }
+}
+
+#[test]
+fn a_profile_is_followed_up_to_its_bound_and_passed_over_beyond() {
+    let image = RgbImage::from_pixel(64, 48, Rgb([200, 60, 40]));
+    let profile = ColorProfile::new_display_p3().encode().expect("a profile");
+    let mut as_webp = Vec::new();
+    let mut encoder = WebPEncoder::new_lossless(&mut as_webp);
+    encoder.set_icc_profile(profile.clone()).expect("a profile");
+    encoder.write_image(image.as_raw(), 64, 48, image::ExtendedColorType::Rgb8).expect("an encodable picture");
+    let as_jpeg = jpeg_with(&image, |encoder| encoder.add_icc_profile(&profile).expect("a segment"));
+    let as_png = png_with(&image, &[(*b"iCCP", &icc_chunk(&ColorProfile::new_display_p3()))]);
+    for (name, upload) in [("PNG", as_png), ("JPEG", as_jpeg), ("WebP", as_webp)] {
+        let red = |max_profile_bytes: usize| {
+            let limits = Limits { max_profile_bytes: max_profile_bytes as u64, ..Limits::default() };
+            let cut = cut(&upload, &Caption::default(), &Policy { limits, ..Policy::default() }).expect("a picture");
+            mean(&seen(of(&cut, Display)))[0]
+        };
+        // The red of P3 is redder than that of sRGB.
+        assert!(red(profile.len()) > 208.0, "{name} is followed: {}", red(profile.len()));
+        assert!(red(profile.len() - 1) < 204.0, "{name} is passed over: {}", red(profile.len() - 1));
     }
 }
 
