@@ -74,7 +74,7 @@ fn frames(bytes: &[u8], format: Format) -> Option<Frames<'_>> {
     match format {
         Format::Gif => Some(GifDecoder::new(Cursor::new(bytes)).ok()?.into_frames()),
         Format::Webp => Some(WebPDecoder::new(Cursor::new(bytes)).ok()?.into_frames()),
-        Format::Jpeg | Format::Png => None,
+        _ => None,
     }
 }
 

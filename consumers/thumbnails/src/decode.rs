@@ -1,5 +1,7 @@
 //! One decode of an upload that the gate has let through.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod jpeg;
 mod png;
 
@@ -37,6 +39,8 @@ pub(crate) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Re
         Format::Gif => {
             GifDecoder::new(Cursor::new(bytes)).map_err(corrupt).and_then(|decoder| through_image(decoder, limits))
         }
+        #[cfg(feature = "avif")]
+        Format::Avif => avif::decode(bytes, inspected, limits),
     }))
     .unwrap_or_else(|_| Err(Refused::corrupt("its decoder gave up on it")))?;
     if (decoded.raster.width(), decoded.raster.height()) != (inspected.width, inspected.height) {

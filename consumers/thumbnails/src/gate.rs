@@ -5,6 +5,8 @@
 //! dimensions, scans and frames have been counted. Each format's walk goes to the end of the picture, so a file that
 //! was cut off on its way is refused here even where a decoder would fill the rest with grey.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod cursor;
 mod gif;
 mod jpeg;
@@ -17,6 +19,9 @@ use image::metadata::Orientation;
 use crate::policy::Limits;
 use crate::refused::Refused;
 
+#[cfg(feature = "avif")]
+pub(crate) use avif::{Coding, Still, read as still};
+
 /// A kind of picture that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -28,6 +33,9 @@ pub enum Format {
     Webp,
     /// The first frame.
     Gif,
+    /// The still picture, of a sequence the one that comes with it.
+    #[cfg(feature = "avif")]
+    Avif,
 }
 
 impl Format {
@@ -39,6 +47,8 @@ impl Format {
             Self::Png => "image/png",
             Self::Webp => "image/webp",
             Self::Gif => "image/gif",
+            #[cfg(feature = "avif")]
+            Self::Avif => "image/avif",
         }
     }
 }
@@ -75,11 +85,13 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, Refused> {
         Format::Png => png::walk(bytes, limits),
         Format::Webp => webp::walk(bytes, limits),
         Format::Gif => gif::walk(bytes, limits),
+        #[cfg(feature = "avif")]
+        Format::Avif => avif::walk(bytes, limits),
     }?;
     let pixels = area(found.width, found.height);
     let flat = found.palette || found.lossless.is_some_and(|packed| packed * FLAT_PIXELS_PER_BYTE < pixels);
-    let Found { width, height, frames, .. } = found;
-    Ok(Inspected { format, width, height, orientation: orientation(found.exif), flat, frames })
+    let Found { width, height, frames, orientation, .. } = found;
+    Ok(Inspected { format, width, height, orientation, flat, frames })
 }
 
 /// A losslessly packed drawing needs less than a quarter of a byte for a pixel; a photograph or painting needs more
@@ -87,7 +99,7 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, Refused> {
 const FLAT_PIXELS_PER_BYTE: u64 = 4;
 
 /// What the walk over one format brings back.
-struct Found<'a> {
+struct Found {
     width: u32,
     height: u32,
     frames: u64,
@@ -95,7 +107,7 @@ struct Found<'a> {
     /// Bytes of the picture data, where it is packed without loss. What lies beside it says nothing about the picture: the
     /// profile of a small drawing may be larger than the drawing.
     lossless: Option<u64>,
-    exif: Option<&'a [u8]>,
+    orientation: Orientation,
 }
 
 /// An orientation that is absent or nonsense means that the picture is stored as it is seen.

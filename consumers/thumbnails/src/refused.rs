@@ -17,6 +17,11 @@ pub enum Refused {
         /// What the first bytes look like, with an article.
         found: String,
     },
+    /// Atelier has been built without the feature `avif`.
+    #[error(
+        "this is an AVIF picture, and Atelier was built without AVIF; build it with `--features avif`, or save the picture as JPEG, PNG or WebP"
+    )]
+    BuiltWithoutAvif,
     /// A picture of a kind that is taken, in a form that is not.
     #[error("this form of the format is not supported: {0}")]
     Unsupported(String),

@@ -39,6 +39,14 @@ impl<'a> Cursor<'a> {
         Ok(self.array::<1>()?[0])
     }
 
+    /// All that is left.
+    #[cfg(feature = "avif")]
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at = self.bytes.len();
+        rest
+    }
+
     /// Moves behind the next `needle`.
     pub(super) fn skip_past(&mut self, needle: u8) -> Result<(), Refused> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! Walking the blocks of a GIF.
 
 use super::cursor::Cursor;
-use super::{Found, area, hold_dimensions, hold_frames, hold_metadata};
+use super::{Found, area, hold_dimensions, hold_frames, hold_metadata, orientation};
 use crate::policy::Limits;
 use crate::refused::Refused;
 
 /// Goes from block to block to the trailer. A file that stops between two blocks, behind at least one frame, is taken:
 /// encoders that leave the trailer out are old and many.
-pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Refused> {
+pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let mut cursor = Cursor::new(bytes, 6);
     let width = u32::from(u16::from_le_bytes(cursor.array()?));
     let height = u32::from(u16::from_le_bytes(cursor.array()?));
@@ -41,7 +41,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     if frames == 0 {
         return Err(Refused::corrupt("it has no picture data"));
     }
-    Ok(Found { width, height, frames, palette: true, lossless: None, exif: None })
+    Ok(Found { width, height, frames, palette: true, lossless: None, orientation: orientation(None) })
 }
 
 /// Passes over a frame; its pixels. Its own size is held as well: its decoder makes room for it, whatever the screen's is.

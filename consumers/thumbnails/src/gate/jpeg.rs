@@ -1,7 +1,7 @@
 //! Walking the markers of a JPEG.
 
 use super::cursor::Cursor;
-use super::{Found, area, hold_dimensions, hold_metadata};
+use super::{Found, area, hold_dimensions, hold_metadata, orientation};
 use crate::policy::Limits;
 use crate::refused::Refused;
 
@@ -10,7 +10,7 @@ const END_OF_IMAGE: u8 = 0xD9;
 
 /// Goes from marker to marker to the end of the image. What follows it (a motion photo's video, an archive) is never
 /// looked at: no decoder reads that far.
-pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Refused> {
+pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let mut cursor = Cursor::new(bytes, 2);
     let mut frame: Option<Frame> = None;
     let mut exif = None;
@@ -50,7 +50,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     if scans == 0 {
         return Err(Refused::corrupt("it has no picture data"));
     }
-    Ok(Found { width, height, frames: 1, palette: false, lossless: None, exif })
+    Ok(Found { width, height, frames: 1, palette: false, lossless: None, orientation: orientation(exif) })
 }
 
 /// The next marker, over fill bytes and over a scan's data, in which FF 00 is a data byte.

@@ -1,7 +1,7 @@
 //! Walking the chunks of a PNG.
 
 use super::cursor::Cursor;
-use super::{Found, area, hold_dimensions, hold_frames, hold_metadata};
+use super::{Found, area, hold_dimensions, hold_frames, hold_metadata, orientation};
 use crate::policy::Limits;
 use crate::refused::Refused;
 
@@ -10,7 +10,7 @@ const DEFLATE_RATIO: u64 = 1032;
 
 /// Goes from chunk to chunk to the end. Nothing is unpacked: compressed text and colour profiles count by their packed
 /// length, and the decoder is told to leave them packed.
-pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Refused> {
+pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let mut cursor = Cursor::new(bytes, 8);
     let header = header(&mut cursor, limits)?;
     let mut exif = None;
@@ -51,7 +51,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     }
     // Of an animated one the default image is shown, which need not be part of the animation.
     let Header { width, height, palette, .. } = header;
-    Ok(Found { width, height, frames: 1, palette, lossless: Some(data), exif })
+    Ok(Found { width, height, frames: 1, palette, lossless: Some(data), orientation: orientation(exif) })
 }
 
 struct Header {

@@ -12,9 +12,25 @@ pub(super) fn format(bytes: &[u8]) -> Result<Format, Refused> {
         Ok(Format::Webp)
     } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
         Ok(Format::Gif)
+    } else if is_avif(bytes) {
+        avif()
     } else {
         Err(Refused::NotAnImage { found: describe(bytes) })
     }
+}
+
+fn is_avif(bytes: &[u8]) -> bool {
+    matches!(bytes.get(4..12), Some(b"ftypavif" | b"ftypavis"))
+}
+
+#[cfg(feature = "avif")]
+fn avif() -> Result<Format, Refused> {
+    Ok(Format::Avif)
+}
+
+#[cfg(not(feature = "avif"))]
+fn avif() -> Result<Format, Refused> {
+    Err(Refused::BuiltWithoutAvif)
 }
 
 /// Prefixes of what people upload by mistake, so that the refusal can name it.
@@ -37,7 +53,6 @@ const KNOWN: [(&[u8], &str); 13] = [
 fn describe(bytes: &[u8]) -> String {
     if let Some(brand) = bytes.get(4..12).and_then(|head| head.strip_prefix(b"ftyp")) {
         return match brand {
-            b"avif" | b"avis" => "an AVIF picture",
             b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1" => "a HEIC picture",
             _ => "a video",
         }

@@ -1,12 +1,12 @@
 //! Walking the chunks of a WebP.
 
 use super::cursor::Cursor;
-use super::{Found, area, hold_dimensions, hold_frames, hold_metadata};
+use super::{Found, area, hold_dimensions, hold_frames, hold_metadata, orientation};
 use crate::policy::Limits;
 use crate::refused::Refused;
 
 /// Goes from chunk to chunk to the end of the RIFF container; what lies behind it is not part of the picture.
-pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Refused> {
+pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let mut outer = Cursor::new(bytes, 4);
     let length = u32::from_le_bytes(outer.array()?) as usize;
     let mut cursor = Cursor::new(outer.take(length)?, 4);
@@ -33,7 +33,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Found<'a>, Re
     let (width, height) =
         picture.size.filter(|_| picture.frames > 0).ok_or_else(|| Refused::corrupt("it has no picture data"))?;
     let frames = picture.frames;
-    Ok(Found { width, height, frames, palette: false, lossless: picture.lossless, exif })
+    Ok(Found { width, height, frames, palette: false, lossless: picture.lossless, orientation: orientation(exif) })
 }
 
 #[derive(Default)]

@@ -2,6 +2,8 @@
 
 mod apng;
 mod attacks;
+#[cfg(feature = "avif")]
+mod avif;
 mod bombs;
 mod colours;
 mod deaths;

@@ -35,7 +35,6 @@ fn what_is_not_a_picture_is_named() {
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
         (b"<!doctype html><title>x</title>", "a web page or XML document"),
         (b"PK\x03\x04....", "a ZIP archive or an office document"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF picture"),
         (b"\0\0\0\x1cftypheic\0\0\0\0", "a HEIC picture"),
         (b"II*\0........", "a TIFF or raw camera picture"),
         (b"\0\x01\x02\xff", "unknown data starting with [00, 01, 02, ff]"),
@@ -44,6 +43,16 @@ fn what_is_not_a_picture_is_named() {
         assert_eq!(refused(upload), Refused::NotAnImage { found: found.to_owned() });
     }
     assert_eq!(refused(b"hi").to_string(), "this is text, not a JPEG, PNG, WebP or GIF picture");
+}
+
+#[test]
+#[cfg(not(feature = "avif"))]
+fn an_avif_is_refused_with_how_to_get_it_taken() {
+    for upload in [&b"\0\0\0\x1cftypavif\0\0\0\0"[..], b"\0\0\0\x1cftypavis\0\0\0\0"] {
+        let refused = refused(upload);
+        assert_eq!(refused, Refused::BuiltWithoutAvif);
+        assert!(refused.to_string().contains("built without AVIF; build it with `--features avif`"), "{refused}");
+    }
 }
 
 #[test]
