@@ -10,7 +10,7 @@ use atelier_events::{ArtworkId, Blobs, Consumer, Log, Recorded, Stream};
 use serde_json::Value;
 
 use crate::harness::Processes;
-use crate::{gallery, history};
+use crate::{gallery, history, private};
 
 /// What an artwork of one variant has in the bucket: folders, and how many blobs in each. Beside an original lies its
 /// sidecar.
@@ -18,7 +18,8 @@ const BLOBS: [(&str, usize); 5] = [("display", 1), ("thumbnails", 1), ("icons", 
 
 /// Waits until nothing is left to do, and checks that these artworks, of one variant each, are all that ever was asked
 /// for: every accepted command is in the log and nothing else, with no position missing and the hash chain whole; every
-/// job was done once in effect; the read model and the gallery are what follows from the log; nothing is left in a queue.
+/// job was done once in effect; the read model and the gallery are what follows from the log; nobody is shown where an
+/// original lies; nothing is left in a queue.
 pub(crate) async fn check(processes: &Processes, accepted: &[ArtworkId]) -> anyhow::Result<()> {
     let log = &processes.connections.log;
     history::at_rest(log, i64::try_from(accepted.len())?).await?;
@@ -36,6 +37,7 @@ pub(crate) async fn check(processes: &Processes, accepted: &[ArtworkId]) -> anyh
         let artwork = processes.client.published(id, Duration::ZERO).await?;
         ensure!(artwork.status == "active", "{id} is {}", artwork.status);
     }
+    private::check(processes).await?;
     check_queues(processes).await
 }
 

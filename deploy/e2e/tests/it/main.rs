@@ -19,6 +19,7 @@ mod large_upload;
 mod leases;
 mod newer;
 mod pictures;
+mod private;
 mod replay;
 mod roles;
 mod servers;
