@@ -103,6 +103,7 @@ pub fn extension(media_type: &str) -> &'static str {
         "image/png" => "png",
         "image/webp" => "webp",
         "image/gif" => "gif",
+        "image/avif" => "avif",
         _ => "bin",
     }
 }
