@@ -2,12 +2,20 @@
 # Gives each fuzz target of the thumbnails crate so many seconds, from seeds that the project makes itself. Exits non-zero when
 # one of them crashes, and names the file that did it. Usage: fuzz.sh [SECONDS]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+here=$(dirname "${BASH_SOURCE[0]}")
+. "$here/places.sh"
+. "$here/packages.sh"
+cd "$checkout"
 
 seconds=${1:-30}
 crate=consumers/thumbnails/fuzz
 target_dir=${CARGO_TARGET_DIR:-target}/fuzz
 
+# libFuzzer itself is C++.
+if ! have c++; then
+    if can_install; then install_packages g++ || true; fi
+    have c++ || die "no C++ compiler. Install one (Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++)"
+fi
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 
 # What is fuzzed is what is shipped: the crate has a lock file of its own, and its versions are the workspace's.
