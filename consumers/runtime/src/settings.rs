@@ -24,7 +24,8 @@ pub struct Settings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsumerSettings {
-    /// Attempts that run at the same time in one daemon.
+    /// Attempts that run at the same time in one daemon; each waits for a provider, the bucket or the disk for much of its
+    /// time.
     pub concurrency: usize,
     /// Attempts after which a job is given up.
     pub max_attempts: i32,
@@ -98,7 +99,7 @@ impl ConsumerSettings {
 impl Default for ConsumerSettings {
     fn default() -> Self {
         Self {
-            concurrency: 2,
+            concurrency: 4,
             max_attempts: 10,
             attempt_timeout_ms: 300_000,
             lease_ttl_ms: 10_000,

@@ -123,11 +123,11 @@ fn down() -> BusError {
 async fn a_bus_that_is_down_delays_events_and_loses_none() -> anyhow::Result<()> {
     let studio = Studio::open().await?;
     let taken: Arc<Mutex<Vec<i64>>> = Arc::default();
-    let (failures, takes) = (AtomicU32::new(4), Arc::clone(&taken));
+    let (failures, record) = (AtomicU32::new(4), Arc::clone(&taken));
     let trouble = move |positions| -> BoxFuture<'static, _> {
         let down_still = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if !down_still {
-            takes.lock().expect("nobody panics with it").extend::<Vec<i64>>(positions);
+            record.lock().expect("nobody panics with it").extend::<Vec<i64>>(positions);
         }
         Box::pin(async move { if down_still { Err(down()) } else { Ok(()) } })
     };

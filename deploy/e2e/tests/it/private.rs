@@ -46,7 +46,9 @@ async fn secrets(blobs: &Blobs) -> anyhow::Result<BTreeSet<String>> {
             let page = blobs.page(&folder, continuation).await?;
             // Without its folder: a link may be relative.
             let names = page.entries.iter().filter_map(|entry| entry.key.strip_prefix(&folder));
-            secrets.extend(names.filter(|name| !name.ends_with(".json")).map(str::to_owned));
+            secrets.extend(
+                names.filter(|name| Path::new(name).extension().is_none_or(|kind| kind != "json")).map(str::to_owned),
+            );
             continuation = page.next;
             if continuation.is_none() {
                 break;

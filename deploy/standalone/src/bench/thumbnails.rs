@@ -114,8 +114,8 @@ impl Stage {
         let task = Task { policy: self.settings.thumbnails.clone(), caption };
         let began = Instant::now();
         let cuts = self.pictures.iter().map(|picture| async {
-            let done = self.workers.render(picture, &task).await?;
-            anyhow::Ok(drop(done.outcome?))
+            self.workers.render(picture, &task).await?.outcome?;
+            anyhow::Ok(())
         });
         stream::iter(cuts).buffer_unordered(self.settings.render.processes()).try_collect::<()>().await?;
         Ok(self.rate(began))

@@ -152,7 +152,6 @@ fn brightness(red: f32, green: f32, blue: f32) -> f32 {
 }
 
 #[inline(always)]
-
 fn differences(red: f32, green: f32, blue: f32) -> (f32, f32) {
     let to_blue = -0.168_735_9 * red - 0.331_264_1 * green + 0.5 * blue;
     let to_red = 0.5 * red - 0.418_687_6 * green - 0.081_312_4 * blue;

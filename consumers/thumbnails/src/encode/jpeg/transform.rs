@@ -89,6 +89,7 @@ static PLACES: [[u64; 256]; 8] = {
     places
 };
 
+#[expect(clippy::many_single_char_names, reason = "eight rows, of which none is more than its place")]
 #[inline(always)]
 fn transposed<S: Simd>(rows: [f32x8<S>; 8]) -> [f32x8<S>; 8] {
     let [a, b, c, d, e, f, g, h] = rows;
