@@ -51,7 +51,7 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     hold_metadata((bytes.len() as u64).saturating_sub(data as u64), limits)?;
     for item in [Some(&still.picture), still.alpha.as_ref()].into_iter().flatten() {
         let frames = frames(item)?;
-        hold_frames(frames, frames * area(width, height), limits)?;
+        hold_frames(frames, frames.saturating_mul(area(width, height)), limits)?;
     }
     Ok(Found { width, height, frames: 1, palette: false, lossless: None, orientation: still.orientation })
 }

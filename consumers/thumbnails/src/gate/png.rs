@@ -31,11 +31,11 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
             b"acTL" => {
                 animated = true;
                 let claimed = u64::from(u32::from_be_bytes(Cursor::new(body, 0).array()?));
-                hold_frames(claimed, claimed * area(header.width, header.height), limits)?;
+                hold_frames(claimed, claimed.saturating_mul(area(header.width, header.height)), limits)?;
             }
             b"fcTL" => {
                 frames += 1;
-                hold_frames(frames, frames * area(header.width, header.height), limits)?;
+                hold_frames(frames, frames.saturating_mul(area(header.width, header.height)), limits)?;
             }
             _ => {
                 metadata += body.len() as u64;

@@ -81,7 +81,7 @@ impl Picture {
             return Err(Refused::corrupt("a frame reaches over the edge of the canvas"));
         }
         self.frames += 1;
-        hold_frames(self.frames, self.frames * area(width, height), limits)?;
+        hold_frames(self.frames, self.frames.saturating_mul(area(width, height)), limits)?;
         cursor.take(4)?;
         // Its picture data says its size again, and that is what a decoder makes room for.
         self.hold_picture(&mut cursor, (wide, high))
