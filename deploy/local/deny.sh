@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # The fuzz targets have a lock file of their own. What only they use is not shipped, so its doubles do not matter.
 fuzz=(--manifest-path consumers/thumbnails/fuzz/Cargo.toml)
 cargo deny --locked check --hide-inclusion-graph licenses bans sources
-cargo deny "${fuzz[@]}" --locked check --config deny.toml --hide-inclusion-graph licenses sources
+cargo deny "${fuzz[@]}" --config deny.toml --locked check --hide-inclusion-graph licenses sources
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
