@@ -29,7 +29,7 @@ fi
 corpus=$target_dir/corpus
 # Coverage needs no unstable option, so this is the stable compiler. Nor is a sanitizer of use here: the decoders are Rust, with
 # checked arithmetic, and libFuzzer holds time and memory itself.
-options=(--fuzz-dir $crate --target-dir "$target_dir" --dev --strip-dead-code --sanitizer none)
+options=(--fuzz-dir "$crate" --target-dir "$target_dir" --dev --strip-dead-code --sanitizer none)
 cargo metadata --locked --format-version 1 --manifest-path $crate/Cargo.toml >/dev/null
 ATELIER_FUZZ_SEEDS=$(realpath -m "$corpus/seeds") cargo fuzz run "${options[@]}" seeds
 for target in gate render; do
