@@ -167,26 +167,29 @@ create table vocabulary (
 );
 comment on table vocabulary is 'asked for a type that is not known, and by a program that starts';
 
--- Each word as it stands and by its English stem; the titles weigh most. The dots, which no query contains, stand
--- between what is not one text, or else the last word of one would make a phrase with the first of the next. A tsvector
--- holds a megabyte, so that only the first of very long texts can be found. A trigger, so that rows that are copied in
--- have it too.
+-- Words by their English stem, none left out: English leaves out "to be or not to be".
+create text search dictionary every_stem (template = pg_catalog.snowball, language = english);
+create text search configuration words (copy = pg_catalog.english);
+alter text search configuration words alter mapping replace pg_catalog.english_stem with every_stem;
+
+-- The titles weigh most. The dots, which no query contains, stand between what is not one text, or else the last word of
+-- one would make a phrase with the first of the next. A tsvector holds a megabyte, so that only the first of very long
+-- texts can be found. A trigger, so that rows that are copied in have it too.
 create function set_search() returns trigger language plpgsql as $$
 declare
     headline text := left(new.title, 2000);
-    words text := left(concat_ws(' ', new.artist, new.category, array_to_string(new.tags, ' '), new.materials), 20000);
+    details text := left(concat_ws(' ', new.artist, new.category, array_to_string(new.tags, ' '), new.materials), 20000);
     texts text := concat_ws(E'\n', left(new.prompt, 20000), left(new.description, 20000));
 begin
-    new.search :=
-        setweight(to_tsvector('simple', headline) || '.:9' || to_tsvector('english', headline) || '.:9', 'A')
-        || setweight(to_tsvector('simple', words) || '.:9' || to_tsvector('english', words) || '.:9', 'B')
-        || setweight(to_tsvector('simple', texts) || '.:9' || to_tsvector('english', texts), 'C');
+    new.search := setweight(to_tsvector('words', headline) || '.:9', 'A')
+        || setweight(to_tsvector('words', details) || '.:9', 'B')
+        || setweight(to_tsvector('words', texts), 'C');
     return new;
 end
 $$;
 create trigger search_follows_texts before insert on artworks for each row execute function set_search();
 
--- What a person typed, as a query for artworks.search: quotes, "or" and "-" as in web search. Words are looked for as
--- they stand and by their English stem, which is how artworks.search keeps them.
+-- What a person typed, as a query for artworks.search: quotes, "or" and "-" as in web search. Words that English leaves
+-- out need not be there: "the sea" finds a sea. Its body is bound to the configuration of this schema, whoever calls it.
 create function search_query(words text) returns tsquery language sql immutable
-    return websearch_to_tsquery('pg_catalog.english', words) || websearch_to_tsquery('pg_catalog.simple', words);
+    return websearch_to_tsquery('pg_catalog.english', words) || websearch_to_tsquery('words', words);

@@ -46,6 +46,30 @@ async fn titles_tags_artists_descriptions_and_prompts_are_found() -> anyhow::Res
 }
 
 #[tokio::test]
+async fn no_word_is_too_common_to_be_found_and_none_must_be_there() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    let description = "To be, or not to be: running from the harbours".to_owned();
+    story.complete(Details { description, ..titled("Hamlet") }).await?;
+    story.complete(titled("Sea")).await?;
+    story.complete(titled("Over the sea")).await?;
+    story.read_model().await?;
+
+    let expected: &[(&str, &[&str])] = &[
+        ("\"to be or not to be\"", &["Hamlet"]),
+        ("\"not be\"", &[]),
+        ("runs", &["Hamlet"]),
+        ("the sea", &["Sea", "Over the sea"]),
+        ("\"over the sea\"", &["Over the sea"]),
+        ("ann -running", &["Sea", "Over the sea"]),
+        ("ann -harbours -over", &["Sea", "Over the sea"]),
+    ];
+    for (words, titles) in expected {
+        assert_eq!(found(&story, words).await?, *titles, "{words:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn texts_of_megabytes_stop_nothing_and_are_found_by_their_beginning() -> anyhow::Result<()> {
     let story = Story::begin().await?;
     let mut words: Vec<String> = (0..400_000).map(|number| format!("w{number}")).collect();
