@@ -17,6 +17,7 @@ mod observed;
 mod percent;
 mod presign;
 mod settings;
+mod signed;
 mod upload;
 
 use aws_sdk_s3::Client;
@@ -34,6 +35,7 @@ pub use key::{MAX_KEY_BYTES, MAX_UPLOAD_KEY_BYTES};
 use observed::observed;
 pub use presign::Presigned;
 pub use settings::StoreSettings;
+use signed::SignedAs;
 pub use upload::{MAX_PARTS, PART_BYTES, Upload};
 
 /// What a browser or a CDN may do with a blob that never changes.
@@ -135,12 +137,25 @@ impl Blobs {
     /// Writes a blob that will never change, to be cached for a year by whoever reads it. That the key is used for
     /// these bytes alone is the caller's promise; writing them again does no harm.
     pub async fn put(&self, key: &str, bytes: Bytes, media_type: &str) -> Result<Blob, BlobError> {
-        self.store(key, bytes, media_type, IMMUTABLE).await
+        let sha256 = sha256(&bytes);
+        self.store(key, bytes, sha256, media_type, IMMUTABLE).await
+    }
+
+    /// The same of bytes whose SHA-256 is known, which is not computed again. The store refuses them if it is another.
+    pub async fn put_hashed(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        sha256: String,
+        media_type: &str,
+    ) -> Result<Blob, BlobError> {
+        self.store(key, bytes, sha256, media_type, IMMUTABLE).await
     }
 
     /// Writes what will be written again under the same key; readers ask for it every time.
     pub async fn put_mutable(&self, key: &str, bytes: Bytes, media_type: &str) -> Result<Blob, BlobError> {
-        self.store(key, bytes, media_type, MUTABLE).await
+        let sha256 = sha256(&bytes);
+        self.store(key, bytes, sha256, media_type, MUTABLE).await
     }
 
     /// What lies under the key, if anything does.
@@ -194,17 +209,20 @@ impl Blobs {
         }
     }
 
-    async fn store(&self, key: &str, bytes: Bytes, media_type: &str, cache: &str) -> Result<Blob, BlobError> {
+    async fn store(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        sha256: String,
+        media_type: &str,
+        cache: &str,
+    ) -> Result<Blob, BlobError> {
         key::check(key)?;
-        let blob = Blob {
-            key: key.to_owned(),
-            sha256: sha256(&bytes),
-            media_type: media_type.to_owned(),
-            length: bytes.len() as u64,
-        };
+        let signed = SignedAs::new(&sha256);
+        let blob = Blob { key: key.to_owned(), sha256, media_type: media_type.to_owned(), length: bytes.len() as u64 };
         let request = self.client.put_object().bucket(&self.bucket).key(key);
-        let request = request.content_type(media_type).cache_control(cache);
-        let answer = observed("put", key, request.body(ByteStream::from(bytes)).send()).await;
+        let request = request.content_type(media_type).cache_control(cache).body(ByteStream::from(bytes));
+        let answer = observed("put", key, request.customize().interceptor(signed).send()).await;
         answer.map(|_| blob).map_err(|error| BlobError::of(&self.bucket, key, error))
     }
 }

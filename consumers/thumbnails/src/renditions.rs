@@ -129,7 +129,7 @@ impl Renditions {
                 // An upload's key can be written again while its URL lasts; the original's cannot.
                 Original::Uploaded(_) => {
                     let key = keys::original(&artwork.owner, set.variant, keys::extension(&media_type));
-                    Ok(self.blobs.put(&key, bytes, &media_type).await?)
+                    Ok(self.blobs.put_hashed(&key, bytes, set.original.to_owned(), &media_type).await?)
                 }
             }
         };

@@ -92,7 +92,8 @@ impl Upload {
         }
         if self.parts.is_none() {
             let bytes = mem::take(&mut self.filling).freeze();
-            return self.blobs.put(&self.key, bytes, &self.media_type).await;
+            let sha256 = hex(&mem::take(&mut self.sha256).finalize());
+            return self.blobs.put_hashed(&self.key, bytes, sha256, &self.media_type).await;
         }
         if !self.filling.is_empty() {
             self.send_part().await?;
