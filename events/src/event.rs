@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::artwork::ArtworkEvent;
+use crate::blobs::Blob;
 use crate::data::Data;
 use crate::export::ExportEvent;
 use crate::id::{Position, Stream, Version};
@@ -93,6 +94,29 @@ impl Event {
             .and_then(|tagged| serde_json::from_str(&tagged))
             .expect("an event is representable as JSON, with its type and its data");
         tagged.data
+    }
+
+    /// The blobs that it says are there.
+    #[must_use]
+    pub fn into_blobs(self) -> Vec<Blob> {
+        match self {
+            Self::Variant(VariantEvent::Generated(generated)) => vec![generated.original],
+            Self::Variant(VariantEvent::Rendered(rendered)) => {
+                let renditions = rendered.renditions.into_iter().map(|rendition| rendition.blob);
+                [rendered.original].into_iter().chain(renditions).collect()
+            }
+            Self::Export(ExportEvent::Completed(completed)) => vec![completed.archive],
+            Self::Artwork(_)
+            | Self::Variant(
+                VariantEvent::Requested(_)
+                | VariantEvent::Uploaded(_)
+                | VariantEvent::Started(_)
+                | VariantEvent::RecutRequested(_)
+                | VariantEvent::Failed(_),
+            )
+            | Self::Export(ExportEvent::Requested(_) | ExportEvent::Failed(_))
+            | Self::Site(_) => Vec::new(),
+        }
     }
 
     /// Reads a stored event, whichever schema it was written in.

@@ -79,6 +79,12 @@ impl RenditionSet<'_> {
     }
 }
 
+/// Whether a key lies in a folder of renditions.
+#[must_use]
+pub fn is_rendition(key: &str) -> bool {
+    RENDITION_FOLDERS.iter().any(|folder| key.starts_with(folder))
+}
+
 /// The manifest of the set that a rendition is of. Of one whose key names no recipe there is none, and this is where it
 /// would be.
 #[must_use]
@@ -133,7 +139,7 @@ mod tests {
             RenditionSet { owner: &owner, variant: VariantId::new(), original: &original, recipe: "0123456789ab" };
         let mut keys: Vec<String> = EVERY.map(|kind| set.rendition(kind)).to_vec();
         for key in &keys {
-            assert!(RENDITION_FOLDERS.iter().any(|folder| key.starts_with(folder)), "{key}");
+            assert!(is_rendition(key), "{key}");
             assert!(key.len() <= crate::blobs::MAX_KEY_BYTES, "{key}");
             assert_eq!(manifest_of(key), Some(set.manifest()), "{key}");
         }

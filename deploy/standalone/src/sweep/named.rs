@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, bail};
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Event, ExportEvent, Log, Position, Recorded, Unreadable, VariantEvent, VariantId, keys};
+use atelier_events::{Log, Position, Recorded, Unreadable, VariantId, keys};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -41,21 +41,8 @@ impl Named {
     }
 
     fn fold(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
-        let rendered = match recorded.event() {
-            Ok(Event::Variant(VariantEvent::Rendered(rendered))) => rendered,
-            Ok(
-                Event::Artwork(_)
-                | Event::Variant(
-                    VariantEvent::Requested(_)
-                    | VariantEvent::Uploaded(_)
-                    | VariantEvent::Started(_)
-                    | VariantEvent::Generated(_)
-                    | VariantEvent::RecutRequested(_)
-                    | VariantEvent::Failed(_),
-                )
-                | Event::Export(ExportEvent::Requested(_) | ExportEvent::Completed(_) | ExportEvent::Failed(_))
-                | Event::Site(_),
-            ) => return Ok(()),
+        let event = match recorded.event() {
+            Ok(event) => event,
             Err(Unreadable::UnknownType(_)) => bail!(
                 "a newer version wrote the event at position {} ({}), and this one does not know which blobs it names: \
                  sweep with the newer one",
@@ -64,9 +51,11 @@ impl Named {
             ),
             Err(error) => return Err(error).with_context(|| format!("event at position {}", recorded.position)),
         };
-        let mut keys: Vec<String> = rendered.renditions.into_iter().map(|rendition| rendition.blob.key).collect();
+        let keys = event.into_blobs().into_iter().map(|blob| blob.key);
+        let mut keys: Vec<String> = keys.filter(|key| keys::is_rendition(key)).collect();
+        let Some(variant) = keys.first().and_then(|key| variant_of(key)) else { return Ok(()) };
         keys.extend(keys.first().and_then(|key| keys::manifest_of(key)));
-        let before = self.present.insert(rendered.variant_id, keys);
+        let before = self.present.insert(variant, keys);
         if recorded.occurred_at >= self.spared_from {
             self.past.extend(before.into_iter().flatten());
         }
@@ -75,10 +64,13 @@ impl Named {
 
     /// Whether a key of the folders of renditions is to stay. What has no variant's name was put there by somebody else.
     pub(super) fn has(&self, key: &str) -> bool {
-        let name = key.rsplit('/').next().unwrap_or(key);
-        let id = name.get(..ID_CHARS).and_then(|id| Uuid::try_parse(id).ok());
-        let Some(variant) = id.map(VariantId) else { return true };
+        let Some(variant) = variant_of(key) else { return true };
         let present = self.present.get(&variant).is_some_and(|keys| keys.iter().any(|named| named == key));
         present || self.past.contains(key)
     }
+}
+
+fn variant_of(key: &str) -> Option<VariantId> {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.get(..ID_CHARS).and_then(|id| Uuid::try_parse(id).ok()).map(VariantId)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Artwork, Blob, BlobError, Event, ExportEvent, Position, Recorded, Unreadable, VariantEvent};
+use atelier_events::{Artwork, Blob, BlobError, Position, Recorded, Unreadable};
 use atelier_runtime::Connections;
 use futures::StreamExt;
 
@@ -66,24 +66,7 @@ pub(super) async fn verify(
 /// one that a newer version wrote is not.
 fn named(event: &Recorded, flaws: &mut Vec<Flaw>) -> Vec<Blob> {
     match event.event() {
-        Ok(Event::Variant(VariantEvent::Generated(generated))) => vec![generated.original],
-        Ok(Event::Variant(VariantEvent::Rendered(rendered))) => {
-            let renditions = rendered.renditions.into_iter().map(|rendition| rendition.blob);
-            [rendered.original].into_iter().chain(renditions).collect()
-        }
-        Ok(Event::Export(ExportEvent::Completed(completed))) => vec![completed.archive],
-        Ok(
-            Event::Artwork(_)
-            | Event::Variant(
-                VariantEvent::Requested(_)
-                | VariantEvent::Uploaded(_)
-                | VariantEvent::Started(_)
-                | VariantEvent::RecutRequested(_)
-                | VariantEvent::Failed(_),
-            )
-            | Event::Export(ExportEvent::Requested(_) | ExportEvent::Failed(_))
-            | Event::Site(_),
-        ) => Vec::new(),
+        Ok(event) => event.into_blobs(),
         // No flaw of the log's: whoever wrote it can read it.
         Err(Unreadable::UnknownType(_)) => {
             let (event_type, position) = (&event.event_type, event.position);
