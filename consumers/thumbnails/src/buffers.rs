@@ -16,7 +16,14 @@ thread_local! {
 pub(crate) fn take(length: usize) -> Vec<u8> {
     let fitting = BUFFERS.with_borrow_mut(|buffers| {
         let candidates = buffers.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= length);
-        let (at, _) = candidates.min_by_key(|(_, buffer)| buffer.capacity())?;
+        let Some((at, _)) = candidates.min_by_key(|(_, buffer)| buffer.capacity()) else {
+            // The largest makes room for a larger one: kept beside it, it would only add to the peak.
+            let largest = buffers.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity());
+            if let Some((at, _)) = largest {
+                buffers.swap_remove(at);
+            }
+            return None;
+        };
         Some(buffers.swap_remove(at))
     });
     let mut buffer = fitting.unwrap_or_else(|| Vec::with_capacity(length));
