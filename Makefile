@@ -11,7 +11,7 @@ LOCAL := deploy/local
 SERVICES := postgres $(filter rabbitmq,$(BUS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz lint services-up services-down clean-data
+.PHONY: help demo test test-avif soak fuzz lint services-up services-down clean-data
 
 help:
 	@echo 'make demo           build, start what is needed and show everything; Ctrl-C ends it'
@@ -19,6 +19,7 @@ help:
 	@echo '                    ONCE=1                end when all is done; the exit status says whether all went well'
 	@echo '                    PICTURES="a.jpg b/"   import these pictures instead of the shipped ones'
 	@echo 'make test           start private services, run every test, stop them again'
+	@echo 'make test-avif      the same for what reads AVIF, a feature that is off by default'
 	@echo 'make soak           keep artworks coming for MINUTES=10; memory must stay flat and nothing be lost'
 	@echo 'make fuzz           any bytes against the gate and the whole of cutting, SECONDS=30 each, led by coverage'
 	@echo 'make lint           formatting, lints, documentation, scripts, licences and advisories'
@@ -34,6 +35,12 @@ demo:
 test:
 	@$(LOCAL)/toolchain.sh
 	@$(LOCAL)/with-services.sh test postgres rabbitmq -- $(LOCAL)/test.sh
+
+# Builds what decodes and cuts once more, with the feature: as long again as most of the rest.
+test-avif:
+	@$(LOCAL)/toolchain.sh
+	@$(LOCAL)/with-services.sh test postgres -- cargo test --locked --features avif \
+		--package atelier-producer --package atelier-thumbnails --package atelier-standalone -- avif
 
 # One test of many, run for longer: without the test runner and its time limits, and with what it measured.
 soak:

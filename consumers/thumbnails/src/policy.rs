@@ -81,7 +81,7 @@ pub struct Limits {
     pub max_side_px: u32,
     /// Pixels of one picture: 50 million.
     pub max_area_px: u64,
-    /// Pixels of a progressive JPEG, whose decoder needs six bytes for each: 33 million.
+    /// Pixels of a progressive JPEG, whose decoder needs six to nine bytes for each: 33 million.
     pub max_progressive_px: u64,
     /// Scans of a JPEG: 64.
     pub max_scans: u64,

@@ -28,7 +28,7 @@ const WAIT_LIMIT: Duration = Duration::from_mins(10);
 /// Adds pictures to the gallery.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Pictures (JPEG, PNG, WebP, GIF), and folders, which are searched for them.
+    /// Pictures (JPEG, PNG, WebP, GIF, AVIF), and folders, which are searched for them.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// What is said about each.

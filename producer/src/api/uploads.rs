@@ -18,7 +18,12 @@ use crate::input::{Asked, Command};
 use crate::problem::{self, Flaws, Kind, Problem};
 
 /// What a picture can be.
-pub(crate) const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+#[cfg(not(feature = "avif"))]
+const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+#[cfg(feature = "avif")]
+const MEDIA_TYPES: [&str; 5] = ["image/jpeg", "image/png", "image/webp", "image/gif", AVIF];
+
+const AVIF: &str = "image/avif";
 
 const FILENAME_CHARS: usize = 255;
 
@@ -32,7 +37,7 @@ pub(crate) struct NewUpload {
     /// Its name; a path is cut down to its last part.
     #[schema(required, min_length = 1, max_length = 255, example = "harbour.jpg")]
     filename: String,
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
+    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`; `image/avif` where Atelier is built with AVIF.
     #[schema(required, example = "image/jpeg")]
     content_type: String,
     /// Bytes; exactly so many can be put.
@@ -106,7 +111,12 @@ pub(super) async fn create_upload(
 pub(super) fn check_media_type(at: &str, media_type: &str) -> Result<(), Problem> {
     let mut flaws = Flaws::default();
     if !MEDIA_TYPES.contains(&media_type) {
-        flaws.at(at, format!("{media_type:?} is not a picture that can be taken: {}", MEDIA_TYPES.join(", ")));
+        let reason = if media_type == AVIF {
+            "is not read by this build: build Atelier with `--features avif`, or save the picture as one of"
+        } else {
+            "is not a picture that can be taken:"
+        };
+        flaws.at(at, format!("{media_type:?} {reason} {}", MEDIA_TYPES.join(", ")));
     }
     flaws.refuse(Kind::UnsupportedType)
 }

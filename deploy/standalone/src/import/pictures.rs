@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use tokio::io::AsyncReadExt;
 
 /// Names by which a folder's pictures are known; their content says what they really are.
-const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp", "gif"];
+const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp", "gif", "avif"];
 
 /// The longest title the API takes, in characters.
 const TITLE_CHARS: usize = 200;
@@ -30,7 +30,7 @@ impl<'a> Picture<'a> {
         let mut start = Vec::new();
         (&mut file).take(12).read_to_end(&mut start).await.context("it cannot be read")?;
         let Some(media_type) = media_type(&start) else {
-            bail!("it is not a JPEG, PNG, WebP or GIF");
+            bail!("it is not a JPEG, PNG, WebP, GIF or AVIF");
         };
         Ok(Self { path, media_type, length })
     }
@@ -92,6 +92,8 @@ fn media_type(start: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some("image/png"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        // Whether it is taken is for the API to say, which may be of another build.
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => Some("image/avif"),
         _ => None,
     }
 }
@@ -124,6 +126,8 @@ mod tests {
         assert_eq!(media_type(b"\xff\xd8\xff\xe0"), Some("image/jpeg"));
         assert_eq!(media_type(b"GIF89a"), Some("image/gif"));
         assert_eq!(media_type(b"RIFF\x10\0\0\0WEBP"), Some("image/webp"));
+        assert_eq!(media_type(b"\0\0\0\x20ftypavif"), Some("image/avif"));
+        assert_eq!(media_type(b"\0\0\0\x20ftypheic"), None);
         assert_eq!(media_type(b"RIFF\x10\0\0\0WAVE"), None);
         assert_eq!(media_type(b"<svg xmlns="), None);
         assert_eq!(media_type(b""), None);

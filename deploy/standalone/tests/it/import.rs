@@ -108,7 +108,7 @@ async fn a_file_that_fails_says_why_and_disturbs_no_other() {
     let (summary, told) = run(&installation, options).await;
     assert_eq!(summary, Summary { added: 2, already_there: 0, failed: 3 });
     assert_eq!(of(&told, "empty.png"), "failed: it is empty");
-    assert_eq!(of(&told, "text.png"), "failed: it is not a JPEG, PNG, WebP or GIF");
+    assert_eq!(of(&told, "text.png"), "failed: it is not a JPEG, PNG, WebP, GIF or AVIF");
     assert!(of(&told, "nowhere.png").starts_with("failed: No such file"), "{told:?}");
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where and ends")]
 
+mod avif;
 mod bench;
 mod blobs;
 mod bucket;

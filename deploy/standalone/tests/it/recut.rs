@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 const OLD_QUALITY: u8 = 85;
 const NEW_QUALITY: u8 = 60;
 
-async fn up(database: &Database, folder: &Path, display_quality: u8) -> anyhow::Result<Up> {
+pub(crate) async fn up(database: &Database, folder: &Path, display_quality: u8) -> anyhow::Result<Up> {
     let mut installation = Installation::load(folder)?;
     installation.worker_program = Some(env!("CARGO_BIN_EXE_atelier").into());
     installation.thumbnails.thumbnails.display_quality = display_quality;
