@@ -18,6 +18,7 @@ mod percent;
 mod presign;
 mod settings;
 mod signed;
+mod unfinished;
 mod upload;
 
 use aws_sdk_s3::Client;
@@ -36,6 +37,7 @@ use observed::observed;
 pub use presign::Presigned;
 pub use settings::StoreSettings;
 use signed::SignedAs;
+pub use unfinished::Unfinished;
 pub use upload::{MAX_PARTS, PART_BYTES, Upload};
 
 /// What a browser or a CDN may do with a blob that never changes.

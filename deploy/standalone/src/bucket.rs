@@ -1,11 +1,12 @@
 //! The embedded S3 server: a bucket is a folder, a blob is a file in it, named as its key.
 //!
 //! It stands for R2 or AWS where there is neither, and answers what [`atelier_events::Blobs`] asks: whole blobs and
-//! ranges, uploads in parts, presigned requests, copies, listings. Only signed requests are answered. What it has
+//! ranges, uploads in parts and the going on with them, presigned requests, copies, listings. Only signed requests are answered. What it has
 //! acknowledged survives a loss of power, see `bucket/folder.rs`. Not meant for many machines or many thousand blobs: a
 //! page of a listing reads the whole folder.
 
 mod folder;
+mod uploads;
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;

@@ -22,8 +22,14 @@ impl Download {
 impl Blobs {
     /// Starts to read a blob of any length.
     pub async fn stream(&self, key: &str) -> Result<Download, BlobError> {
+        self.stream_from(key, 0).await
+    }
+
+    /// Starts to read it behind so many bytes: goes on where a transfer broke off.
+    pub async fn stream_from(&self, key: &str, skipped: u64) -> Result<Download, BlobError> {
         super::key::check(key)?;
-        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let range = (skipped > 0).then(|| format!("bytes={skipped}-"));
+        let request = self.client.get_object().bucket(&self.bucket).key(key).set_range(range);
         let answer = observed("get", key, request.send()).await;
         let answer = answer.map_err(|error| BlobError::of(&self.bucket, key, error))?;
         Ok(Download { key: key.to_owned(), body: answer.body })

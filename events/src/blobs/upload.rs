@@ -8,13 +8,17 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::unfinished::SentBefore;
 use super::{Blob, BlobError, Blobs, IMMUTABLE, hex, key, observed};
 
 /// Length of a part in bytes. All but the last are of the same length, as R2 demands; S3 allows none under 5 MiB.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// Number of parts that S3 allows, so that an upload ends at 78 GiB.
+/// Number of parts that S3 allows, so that an upload ends at 78 GiB where nobody said that more would come.
 pub const MAX_PARTS: i32 = 10_000;
+
+/// Parts that are longer than [`PART_BYTES`] are so by whole steps of this.
+const PART_STEP: usize = 1024 * 1024;
 
 /// Two keep the line busy while the next part is filled; each more would only cost memory.
 const PARTS_IN_FLIGHT: usize = 2;
@@ -22,8 +26,8 @@ const PARTS_IN_FLIGHT: usize = 2;
 /// A blob of unknown length on its way to the store, immutable as one of [`Blobs::put`].
 ///
 /// It becomes visible under its key by [`Upload::finish`] and not before. Dropped before that, it is aborted in the
-/// background; after a crash its parts stay until the store's own sweep, which the embedded server does at its start
-/// and other stores by a lifecycle rule for incomplete multipart uploads (R2 has one for seven days by default).
+/// background; after a crash its parts stay until `atelier sweep` or the store's own sweep, which the embedded server does
+/// at its start and other stores by a lifecycle rule for incomplete multipart uploads (R2 has one for seven days by default).
 #[derive(Debug)]
 pub struct Upload {
     blobs: Blobs,
@@ -32,6 +36,9 @@ pub struct Upload {
     sha256: Sha256,
     length: u64,
     filling: BytesMut,
+    part_bytes: usize,
+    /// What an earlier try has sent of it, where this is one that is gone on with: it is not aborted when it is dropped.
+    before: Option<SentBefore>,
     /// None until the first part is full: a short blob is put in one request.
     parts: Option<Parts>,
 }
@@ -42,6 +49,7 @@ struct Parts {
     /// Number of the last part that was sent off.
     last: i32,
     in_flight: JoinSet<Result<CompletedPart, BlobError>>,
+    in_flight_limit: usize,
     done: Vec<CompletedPart>,
     /// Bytes in the parts sent off.
     sent: u64,
@@ -58,8 +66,24 @@ impl Blobs {
             sha256: Sha256::new(),
             length: 0,
             filling: BytesMut::new(),
+            part_bytes: PART_BYTES,
+            before: None,
             parts: None,
         })
+    }
+
+    /// Begins a blob whose bytes are the same each time it is tried, of about `expected` bytes, or goes on with it: a part
+    /// that an earlier try has sent, and of which the store has the same bytes by their MD5, is not sent again. Dropping it
+    /// leaves its parts to the next try. Beyond 78 GiB its parts are longer, and one fewer is on its way at a time.
+    pub async fn resume_upload(&self, key: &str, media_type: &str, expected: u64) -> Result<Upload, BlobError> {
+        let mut upload = self.upload(key, media_type)?;
+        upload.before = Some(self.sent_before(key).await?);
+        let least = expected.div_ceil(u64::from(MAX_PARTS.unsigned_abs()));
+        let least = usize::try_from(least).unwrap_or(usize::MAX);
+        if least > PART_BYTES {
+            upload.part_bytes = least.next_multiple_of(PART_STEP);
+        }
+        Ok(upload)
     }
 }
 
@@ -72,11 +96,11 @@ impl Upload {
         self.length += bytes.len() as u64;
         while !bytes.is_empty() {
             if self.filling.capacity() == 0 {
-                self.filling.reserve(PART_BYTES);
+                self.filling.reserve(self.part_bytes);
             }
-            let fits = bytes.len().min(PART_BYTES - self.filling.len());
+            let fits = bytes.len().min(self.part_bytes - self.filling.len());
             self.filling.extend_from_slice(&bytes.split_to(fits));
-            if self.filling.len() == PART_BYTES {
+            if self.filling.len() == self.part_bytes {
                 self.send_part().await?;
             }
         }
@@ -120,10 +144,22 @@ impl Upload {
     async fn send_part(&mut self) -> Result<(), BlobError> {
         let part = mem::take(&mut self.filling).freeze();
         if self.parts.is_none() {
-            self.parts = Some(Parts::begin(&self.blobs, &self.key, &self.media_type).await?);
+            let begun_before = self.before.as_ref().and_then(|before| before.upload_id.clone());
+            let upload_id = match begun_before {
+                Some(upload_id) => upload_id,
+                None => begin(&self.blobs, &self.key, &self.media_type).await?,
+            };
+            let in_flight_limit = if self.part_bytes > PART_BYTES { 1 } else { PARTS_IN_FLIGHT };
+            self.parts = Some(Parts::of(upload_id, in_flight_limit));
         }
         // Lent and not taken: were this future dropped while it waits, the drop must still find what to abort.
         let parts = self.parts.as_mut().expect("begun above");
+        if let Some(before) = &self.before
+            && let Some(e_tag) = before.e_tag(parts.last + 1, &part)
+        {
+            parts.take_as_sent(e_tag, part.len() as u64);
+            return Ok(());
+        }
         parts.send(&self.blobs, &self.key, part).await
     }
 
@@ -143,7 +179,7 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let (Some(parts), Ok(runtime)) = (self.parts.take(), Handle::try_current()) else {
+        let (Some(parts), None, Ok(runtime)) = (self.parts.take(), &self.before, Handle::try_current()) else {
             return;
         };
         let (blobs, key) = (self.blobs.clone(), mem::take(&mut self.key));
@@ -159,23 +195,33 @@ impl Drop for Upload {
     }
 }
 
+async fn begin(blobs: &Blobs, key: &str, media_type: &str) -> Result<String, BlobError> {
+    let request = blobs.client.create_multipart_upload().bucket(&blobs.bucket).key(key);
+    let request = request.content_type(media_type).cache_control(IMMUTABLE);
+    let answer = observed("begin_upload", key, request.send()).await;
+    let begun = answer.map_err(|error| BlobError::of(&blobs.bucket, key, error))?;
+    // A store that names no upload will refuse its first part.
+    Ok(begun.upload_id().unwrap_or_default().to_owned())
+}
+
 impl Parts {
-    async fn begin(blobs: &Blobs, key: &str, media_type: &str) -> Result<Self, BlobError> {
-        let request = blobs.client.create_multipart_upload().bucket(&blobs.bucket).key(key);
-        let request = request.content_type(media_type).cache_control(IMMUTABLE);
-        let answer = observed("begin_upload", key, request.send()).await;
-        let begun = answer.map_err(|error| BlobError::of(&blobs.bucket, key, error))?;
-        // A store that names no upload will refuse its first part.
-        let upload_id = begun.upload_id().unwrap_or_default().to_owned();
-        Ok(Self { upload_id, last: 0, in_flight: JoinSet::new(), done: Vec::new(), sent: 0 })
+    fn of(upload_id: String, in_flight_limit: usize) -> Self {
+        Self { upload_id, last: 0, in_flight: JoinSet::new(), in_flight_limit, done: Vec::new(), sent: 0 }
+    }
+
+    /// Counts a part as sent that the store has already.
+    fn take_as_sent(&mut self, e_tag: String, length: u64) {
+        self.last += 1;
+        self.sent += length;
+        self.done.push(CompletedPart::builder().part_number(self.last).e_tag(e_tag).build());
     }
 
     async fn send(&mut self, blobs: &Blobs, key: &str, part: Bytes) -> Result<(), BlobError> {
         if self.last == MAX_PARTS {
-            let limit = PART_BYTES as u64 * u64::from(MAX_PARTS.unsigned_abs());
+            let limit = part.len() as u64 * u64::from(MAX_PARTS.unsigned_abs());
             return Err(BlobError::TooLarge { key: key.to_owned(), limit });
         }
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+        while self.in_flight.len() >= self.in_flight_limit {
             self.settle_one().await?;
         }
         self.last += 1;
@@ -208,8 +254,6 @@ impl Parts {
         // A part that the store gets to after the abort would stay there, and a request that was cut off may still be
         // carried out. So those under way come to their end first.
         while self.in_flight.join_next().await.is_some() {}
-        let request = blobs.client.abort_multipart_upload().bucket(&blobs.bucket).key(key);
-        let answer = observed("abort_upload", key, request.upload_id(&self.upload_id).send()).await;
-        answer.map(drop).map_err(|error| BlobError::of(&blobs.bucket, key, error))
+        blobs.abort_upload(key, &self.upload_id).await
     }
 }

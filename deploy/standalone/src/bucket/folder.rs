@@ -22,11 +22,14 @@ use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput,
     GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
-    ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, MetadataDirective, PutObjectInput, PutObjectOutput,
-    UploadPartInput, UploadPartOutput,
+    ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    ListPartsInput, ListPartsOutput, MetadataDirective, PutObjectInput, PutObjectOutput, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
+
+use super::uploads;
 
 /// A folder of buckets.
 #[derive(Debug)]
@@ -154,6 +157,28 @@ impl S3 for Folder {
         Ok(answer)
     }
 
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let ListMultipartUploadsInput { bucket, prefix, .. } = req.input;
+        self.check_bucket(&bucket)?;
+        let (root, prefix) = (self.root.clone(), prefix.unwrap_or_default());
+        let found = off_the_runtime(move || uploads::unfinished(&root, &bucket, &prefix)).await?;
+        Ok(S3Response::new(ListMultipartUploadsOutput { uploads: Some(found), ..Default::default() }))
+    }
+
+    async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+        let ListPartsInput { bucket, key, upload_id, part_number_marker, .. } = req.input;
+        if !self.root.join(format!(".upload-{upload_id}.json")).exists() {
+            return Err(s3_error!(NoSuchUpload));
+        }
+        let (root, id) = (self.root.clone(), upload_id.clone());
+        let page = off_the_runtime(move || uploads::parts(&root, &id, part_number_marker.unwrap_or(0))).await?;
+        let (bucket, key, upload_id) = (Some(bucket), Some(key), Some(upload_id));
+        Ok(S3Response::new(ListPartsOutput { bucket, key, upload_id, ..page }))
+    }
+
     async fn abort_multipart_upload(
         &self,
         req: S3Request<AbortMultipartUploadInput>,
@@ -220,6 +245,6 @@ fn unless_gone(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-async fn off_the_runtime(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> S3Result<()> {
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> S3Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)
 }

@@ -189,6 +189,52 @@ async fn an_upload_given_up_leaves_nothing() {
     assert_eq!(blobs.page("", None).await.unwrap().entries, []);
 }
 
+/// How many parts lie in the store, of whatever upload.
+fn parts_in(store: &Store) -> usize {
+    store.beside_the_bucket().iter().filter(|name| name.starts_with(".upload_id-") && name.contains(".part-")).count()
+}
+
+#[tokio::test]
+async fn an_upload_that_is_gone_on_with_sends_only_what_the_store_has_not() {
+    let (store, blobs) = Store::start().await;
+    let key = "exports/1.zip";
+    let content = bytes(4 * PART_BYTES + 5);
+    let mut first = blobs.resume_upload(key, "application/zip", 0).await.unwrap();
+    first.write(content.slice(..3 * PART_BYTES)).await.unwrap();
+    eventually("three parts", || parts_in(&store) == 3).await;
+    drop(first);
+    let unfinished = blobs.unfinished_uploads("exports/").await.unwrap();
+    assert_eq!(unfinished.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), [key]);
+    assert_eq!(blobs.unfinished_uploads("originals/").await.unwrap(), []);
+    let part = |number: i32| store.root().join(format!(".upload_id-{}.part-{number}", unfinished[0].upload_id));
+    let written = |number| std::fs::metadata(part(number)).unwrap().modified().unwrap();
+    // Of the right length, and not the bytes that were meant.
+    std::fs::write(part(2), vec![7; PART_BYTES]).unwrap();
+    let before = [1, 2, 3].map(written);
+
+    let mut second = blobs.resume_upload(key, "application/zip", 0).await.unwrap();
+    second.write(content.clone()).await.unwrap();
+    eventually("four parts", || parts_in(&store) == 4 && written(2) != before[1]).await;
+    assert_eq!((written(1), written(3)), (before[0], before[2]), "what was there was sent again");
+    let blob = second.finish().await.unwrap();
+    assert_eq!((blob.sha256.as_str(), blob.length), (sha256(&content).as_str(), content.len() as u64));
+    assert_eq!(blobs.digest(key).await.unwrap(), Some((blob.sha256, blob.length)));
+    assert_eq!(blobs.unfinished_uploads("").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_upload_of_more_than_ten_thousand_short_parts_has_longer_ones() {
+    let (store, blobs) = Store::start().await;
+    let expected = 10_000 * (PART_BYTES as u64) + 1;
+    let mut upload = blobs.resume_upload("exports/1.zip", "application/zip", expected).await.unwrap();
+    upload.write(bytes(PART_BYTES + 1)).await.unwrap();
+    assert_eq!(parts_in(&store), 0);
+    upload.write(bytes(1024 * 1024 - 1)).await.unwrap();
+    eventually("a part", || parts_in(&store) == 1).await;
+    upload.abort().await.unwrap();
+    assert_eq!(store.beside_the_bucket(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn an_upload_that_lost_bytes_does_not_finish() {
     let store = Store::empty().await;
