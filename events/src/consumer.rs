@@ -9,7 +9,7 @@ pub enum Consumer {
     Generate,
     /// Job: an original becomes renditions.
     Thumbnails,
-    /// Job: a selection becomes a ZIP.
+    /// Job: a selection becomes a ZIP, and a ZIP is deleted when its time is over.
     Exports,
     /// Job of the index daemon: an artwork's metadata beside its original.
     Sidecars,
@@ -73,7 +73,7 @@ impl Consumer {
         match self {
             Self::Generate => &["variant.requested"],
             Self::Thumbnails => &["variant.uploaded", "variant.generated", "variant.recut_requested"],
-            Self::Exports => &["export.requested"],
+            Self::Exports => &["export.requested", "export.completed"],
             Self::Sidecars | Self::Site => &["variant.rendered"],
             Self::Index => crate::Event::TYPES,
         }

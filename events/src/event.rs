@@ -157,6 +157,7 @@ impl Event {
         "export.requested",
         "export.completed",
         "export.failed",
+        "export.expired",
         "site.deployed",
     ];
 }

@@ -1,10 +1,12 @@
 //! An export: a selection of artworks as one ZIP.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use crate::blobs::Blob;
 use crate::event::{Event, Recorded, Unreadable};
 use crate::id::{ArtworkId, ExportId, Position};
+use crate::variant::RenditionKind;
 
 /// What can happen to an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub enum ExportEvent {
     /// It cannot be written.
     #[serde(rename = "export.failed")]
     Failed(Failed),
+    /// Its time is over: the ZIP has been deleted.
+    #[serde(rename = "export.expired")]
+    Expired(Expired),
 }
 
 impl ExportEvent {
@@ -27,6 +32,7 @@ impl ExportEvent {
             Self::Requested(_) => "export.requested",
             Self::Completed(_) => "export.completed",
             Self::Failed(_) => "export.failed",
+            Self::Expired(_) => "export.expired",
         }
     }
 }
@@ -38,6 +44,9 @@ pub struct Requested {
     pub export_id: ExportId,
     /// What goes in.
     pub selection: Selection,
+    /// Which file of each.
+    #[serde(default, skip_serializing_if = "Files::is_default")]
+    pub files: Files,
 }
 
 /// What goes into an export.
@@ -48,6 +57,26 @@ pub enum Selection {
     All(Position),
     /// These.
     Artworks(Vec<ArtworkId>),
+    /// Those that a query found: too many for an event, so they lie in the bucket, an id a line.
+    Listed(Blob),
+}
+
+/// Which file of each artwork goes into an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Files {
+    /// What its owner uploaded or a provider made.
+    #[default]
+    Originals,
+    /// What was cut from it, of one kind.
+    Rendition(RenditionKind),
+}
+
+impl Files {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The content of `export.completed`.
@@ -62,6 +91,13 @@ pub struct Completed {
     /// The artworks that were asked for and are not in it, each with the reason.
     #[serde(default)]
     pub missing: Vec<Missing>,
+    /// Digest of what was to go in, and of how it is packed: whoever asks for the same gets the same ZIP. None where some of
+    /// it could not be packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<String>,
+    /// When the ZIP is to be deleted; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub kept_until: Option<OffsetDateTime>,
 }
 
 /// An artwork that was asked for and is not in the ZIP.
@@ -82,6 +118,13 @@ pub struct Failed {
     pub error: String,
 }
 
+/// The content of `export.expired`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    /// Which export.
+    pub export_id: ExportId,
+}
+
 /// An export as its stream tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Export {
@@ -91,6 +134,8 @@ pub enum Export {
     Completed(Completed),
     /// Given up.
     Failed(Failed),
+    /// It was written, and its ZIP has been deleted since.
+    Expired(Completed),
 }
 
 impl Export {
@@ -108,8 +153,12 @@ impl Export {
             }
             Event::Export(ExportEvent::Completed(completed)) => Some(Self::Completed(completed.clone())),
             Event::Export(ExportEvent::Failed(failed)) => match state {
-                Some(Self::Completed(completed)) => Some(Self::Completed(completed)),
+                Some(Self::Completed(_) | Self::Expired(_)) => state,
                 Some(Self::Pending(_) | Self::Failed(_)) | None => Some(Self::Failed(failed.clone())),
+            },
+            Event::Export(ExportEvent::Expired(_)) => match state {
+                Some(Self::Completed(completed)) => Some(Self::Expired(completed)),
+                Some(Self::Pending(_) | Self::Failed(_) | Self::Expired(_)) | None => state,
             },
             Event::Artwork(_) | Event::Variant(_) | Event::Site(_) => state,
         }

@@ -101,6 +101,21 @@ pub fn export(export: ExportId) -> String {
     format!("exports/{export}.zip")
 }
 
+/// The folder of exports and of what they need.
+pub const EXPORTS: &str = "exports/";
+
+/// Which artworks an export is of, where a query found them: an id a line.
+#[must_use]
+pub fn export_list(export: ExportId) -> String {
+    format!("exports/{export}.txt")
+}
+
+/// Which ZIP holds this content, by its digest: `exports/contents/<digest>.json`.
+#[must_use]
+pub fn export_contents(digest: &str) -> String {
+    format!("exports/contents/{digest}.json")
+}
+
 /// The extension of a media type that an original can have.
 #[must_use]
 pub fn extension(media_type: &str) -> &'static str {

@@ -20,6 +20,7 @@ const SECTIONS: &[&str] = &[
     "bus",
     "consumer",
     "database",
+    "exports",
     "index",
     "relay",
     "render",

@@ -183,6 +183,12 @@ pub struct Uploaded {
     pub filename: String,
     /// Bytes.
     pub length: u64,
+    /// What made it, elsewhere: of one that was exported and is taken back in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+    /// What it comes from, as its recipe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<Lineage>,
     /// Whether somebody waits for it.
     #[serde(default, skip_serializing_if = "Priority::is_default")]
     pub priority: Priority,
@@ -290,7 +296,7 @@ pub struct Variant {
     pub id: VariantId,
     /// The request it is part of; none when it was uploaded.
     pub generation_id: Option<GenerationId>,
-    /// What made it; none when it was uploaded.
+    /// What made it; none when it was uploaded, unless it had been exported before.
     pub recipe: Option<Recipe>,
     /// What it comes from.
     pub lineage: Vec<Lineage>,
@@ -366,9 +372,13 @@ impl Variant {
                 lineage: requested.lineage.clone(),
                 ..blank
             }),
-            VariantEvent::Uploaded(uploaded) => {
-                Some(Self { filename: Some(uploaded.filename.clone()), state: VariantState::Processing, ..blank })
-            }
+            VariantEvent::Uploaded(uploaded) => Some(Self {
+                recipe: uploaded.recipe.clone(),
+                lineage: uploaded.lineage.clone(),
+                filename: Some(uploaded.filename.clone()),
+                state: VariantState::Processing,
+                ..blank
+            }),
             VariantEvent::Started(_)
             | VariantEvent::Generated(_)
             | VariantEvent::Rendered(_)

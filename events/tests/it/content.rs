@@ -43,6 +43,7 @@ fn full_sample(event: &Event) -> &'static str {
         Event::Export(ExportEvent::Requested(_)) => include_str!("samples/export.requested.1.json"),
         Event::Export(ExportEvent::Completed(_)) => include_str!("samples/export.completed.1.json"),
         Event::Export(ExportEvent::Failed(_)) => include_str!("samples/export.failed.1.json"),
+        Event::Export(ExportEvent::Expired(_)) => include_str!("samples/export.expired.1.json"),
         Event::Site(SiteEvent::Deployed(_)) => include_str!("samples/site.deployed.1.json"),
     }
 }

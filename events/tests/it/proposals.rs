@@ -40,6 +40,8 @@ pub(crate) fn uploaded_with(artwork_id: ArtworkId, priority: Priority) -> Event 
         upload_key: "uploads/1/sea.png".to_owned(),
         filename: "sea.png".to_owned(),
         length: 70_000,
+        recipe: None,
+        lineage: Vec::new(),
         priority,
     }))
 }

@@ -128,6 +128,8 @@ impl Stage {
                 upload_key: "uploads/1/sea.png".to_owned(),
                 filename: "sea.png".to_owned(),
                 length: 70_000,
+                recipe: None,
+                lineage: Vec::new(),
                 priority: atelier_events::Priority::default(),
             }));
             let write = Write {

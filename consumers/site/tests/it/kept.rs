@@ -33,6 +33,8 @@ fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
         upload_key: "uploads/1/sea.png".to_owned(),
         filename: "sea.png".to_owned(),
         length: 7,
+        recipe: None,
+        lineage: Vec::new(),
         priority: Priority::default(),
     }))
 }

@@ -12,7 +12,7 @@ use atelier_events::{
     Append, Artwork, ArtworkEvent, ArtworkId, Blobs, Consumer, Context, Event, ExpectedVersion, Log, NewEvent,
     Position, Priority, Recorded, Stream, Variant, VariantEvent, VariantId, artwork,
 };
-use atelier_runtime::{Attempt, Job, Outcome};
+use atelier_runtime::{Attempt, Job, Outcome, Progress};
 use atelier_thumbnails::renditions::Renditions;
 use atelier_thumbnails::settings::{RenderSettings, Settings};
 use atelier_thumbnails::workers::Workers;
@@ -44,6 +44,8 @@ impl Stage {
             upload_key,
             filename: filename.to_owned(),
             length: bytes.len() as u64,
+            recipe: None,
+            lineage: Vec::new(),
             priority: Priority::default(),
         };
         let context = Context::command("test");
@@ -119,7 +121,7 @@ impl Stage {
 }
 
 pub(crate) fn attempt(event: &Recorded) -> Attempt {
-    Attempt { event: event.clone(), number: 1, cancelled: CancellationToken::new() }
+    Attempt { event: event.clone(), number: 1, cancelled: CancellationToken::new(), progress: Progress::default() }
 }
 
 pub(crate) fn rendered(outcome: Outcome) -> anyhow::Result<Rendered> {

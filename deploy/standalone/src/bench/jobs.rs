@@ -126,6 +126,8 @@ fn upload() -> Write {
         upload_key: format!("uploads/{artwork_id}/harbour-at-dusk.jpg"),
         filename: "harbour-at-dusk.jpg".to_owned(),
         length: 1_234_567,
+        recipe: None,
+        lineage: Vec::new(),
         priority: Priority::Interactive,
     };
     let event = NewEvent::new(Event::Variant(VariantEvent::Uploaded(uploaded)), &Context::command("bench"));

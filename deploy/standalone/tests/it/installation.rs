@@ -90,6 +90,8 @@ impl Installation {
             upload_key: "uploads/1/a.png".to_owned(),
             filename: "a.png".to_owned(),
             length: original.length,
+            recipe: None,
+            lineage: Vec::new(),
             priority: atelier_events::Priority::default(),
         };
         let rendered = Rendered {

@@ -88,7 +88,14 @@ async fn an_event_that_names_a_blob_with_another_content_is_named() {
         length: 500,
     };
     let export_id = atelier_events::ExportId::new();
-    let completed = atelier_events::export::Completed { export_id, archive, pictures: 1, missing: Vec::new() };
+    let completed = atelier_events::export::Completed {
+        export_id,
+        archive,
+        pictures: 1,
+        missing: Vec::new(),
+        contents: None,
+        kept_until: None,
+    };
     let event = atelier_events::Event::Export(atelier_events::ExportEvent::Completed(completed));
     installation.append(atelier_events::Stream::export(export_id), vec![event]).await;
     let expected = format!("{:?}, named by the event at position 4, was said before to have another content", keys[1]);

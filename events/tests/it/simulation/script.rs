@@ -267,7 +267,8 @@ impl Ending {
         match (self.end, self.key.consumer) {
             (End::Completed, "generate") => Some("variant.generated"),
             (End::Completed, "thumbnails") => Some("variant.rendered"),
-            (End::Completed, "exports") => Some("export.completed"),
+            // A ZIP that is written begins a job again, the one that deletes it: here it would do so without end.
+            (End::Completed, "exports") => Some("export.expired"),
             (End::Discarded, "generate" | "thumbnails" | POSTERS) => Some("variant.failed"),
             (End::Discarded, "exports") => Some("export.failed"),
             _ => None,

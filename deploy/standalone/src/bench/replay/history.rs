@@ -107,9 +107,10 @@ fn release(head: Position) -> Life {
 
 fn export(head: Position) -> Life {
     let export_id = ExportId::new();
-    let requested = export::Requested { export_id, selection: Selection::All(head) };
+    let requested = export::Requested { export_id, selection: Selection::All(head), files: export::Files::Originals };
     let archive = blob(keys::export(export_id), "application/zip", 9_000_000);
-    let completed = export::Completed { export_id, archive, pictures: 100, missing: Vec::new() };
+    let completed =
+        export::Completed { export_id, archive, pictures: 100, missing: Vec::new(), contents: None, kept_until: None };
     let ahead = [ExportEvent::Requested(requested), ExportEvent::Completed(completed)];
     Life { stream: Stream::export(export_id), ahead: ahead.map(Event::Export).into() }
 }
@@ -143,6 +144,8 @@ fn artwork(number: u64) -> Life {
             upload_key,
             filename,
             length: 1_500_000,
+            recipe: None,
+            lineage: Vec::new(),
             priority: Priority::Bulk,
         };
         happens(VariantEvent::Uploaded(uploaded));
