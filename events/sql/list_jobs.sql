@@ -1,6 +1,6 @@
 -- Newest first; each filter that is null is off. $9 is the id of the last job of the page before.
 select id, consumer, position, stream, priority, state::text as state, attempt, run_at, worker, error, failures, created_at,
-       attempted_at, finished_at
+       attempted_at, finished_at, progress
 from current_jobs
 where ($1::text is null or consumer = $1)
   and ($2::text is null or state = $2::job_state)

@@ -26,7 +26,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use time::OffsetDateTime;
 
-pub use claim::{Claimed, claim, forget_worker, renew, report_worker, return_starts, take_starts};
+pub use claim::{Claimed, claim, forget_worker, renew, report_progress, report_worker, return_starts, take_starts};
 pub use explain::{Explained, Reason, Waiting, explain};
 pub use orders::{BULK_LIMIT, Ordered, Refused, cancel, pause, paused, purge, requeue, resume};
 pub use schedule::{due, enlist, prune, rescue};
@@ -73,6 +73,8 @@ pub struct Job {
     /// When it ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub finished_at: Option<OffsetDateTime>,
+    /// How far it has come, of one that runs and says so.
+    pub progress: Option<Value>,
 }
 
 /// Which jobs; a filter that is not set is off.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::job::{Attempt, Job, Outcome};
-use crate::lease::Leases;
+use crate::lease::{Held, Leases};
 use crate::retry::RetryPolicy;
 use crate::settle::Ended;
 
@@ -60,7 +60,7 @@ pub(crate) async fn run_attempt<J: Job>(worker: std::sync::Arc<Worker<J>>, claim
     async {
         let began = Instant::now();
         let held = worker.leases.hold(claimed.job, claimed.fence);
-        let Some(settlement) = end_of(&worker, &claimed, &held.lost).await else {
+        let Some(settlement) = end_of(&worker, &claimed, &held).await else {
             return;
         };
         metrics::histogram!("atelier_attempt_seconds", "consumer" => J::CONSUMER.name())
@@ -78,7 +78,7 @@ pub(crate) async fn run_attempt<J: Job>(worker: std::sync::Arc<Worker<J>>, claim
     .await;
 }
 
-async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, lost: &CancellationToken) -> Option<Settlement> {
+async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, held: &Held) -> Option<Settlement> {
     let settled = |end, writes| Some(Settlement { job: claimed.job, fence: claimed.fence, end, writes });
     let give_up = |error: String| {
         // What a job says of its error may hold anything, and Postgres takes no NUL in a text.
@@ -95,11 +95,16 @@ async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, lost: &Cancellati
         // The worker of the last attempt died without a word.
         return give_up(claimed.error.clone().unwrap_or_else(|| "the last attempt did not end".to_owned()));
     }
-    let attempt = Attempt { event: claimed.event.clone(), number: claimed.attempt, cancelled: lost.child_token() };
+    let attempt = Attempt {
+        event: claimed.event.clone(),
+        number: claimed.attempt,
+        cancelled: held.lost.child_token(),
+        progress: held.progress.clone(),
+    };
     let running = AssertUnwindSafe(worker.job.run(&attempt)).catch_unwind();
     let ended = tokio::select! {
         ended = tokio::time::timeout(worker.timeout, running) => ended,
-        () = lost.cancelled() => {
+        () = held.lost.cancelled() => {
             attempt.cancelled.cancel();
             tracing::info!("stopped: the job was cancelled or taken over");
             return None;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Worker, run_attempt};
 use crate::lease::{Holder, Leases};
+use crate::progress::Progress;
 use crate::retry::RetryPolicy;
 use crate::settings::ConsumerSettings;
 use crate::settle;
@@ -50,6 +51,8 @@ pub struct Attempt {
     pub number: i32,
     /// Cancelled when the result is not wanted any more; the attempt is dropped soon after.
     pub cancelled: CancellationToken,
+    /// To be told how far it has come, by jobs that take long.
+    pub progress: Progress,
 }
 
 /// How an attempt ended, if not with an error.

@@ -1,5 +1,6 @@
 //! Claiming: the time-limited right to run one attempt.
 
+use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::consumer::Consumer;
@@ -48,6 +49,18 @@ pub async fn renew(pool: &PgPool, leases: &[(i64, i64)], lease_ms: i64) -> sqlx:
         .bind(lease_ms)
         .fetch_all(pool)
         .await
+}
+
+/// Says how far attempts have come, each by the job and fence of its lease; those whose lease is gone are nobody's any more.
+pub async fn report_progress(pool: &PgPool, told: Vec<(i64, i64, Value)>) -> sqlx::Result<()> {
+    let mut columns: (Vec<i64>, Vec<i64>, Vec<Value>) = Default::default();
+    for (job, fence, progress) in told {
+        columns.0.push(job);
+        columns.1.push(fence);
+        columns.2.push(progress);
+    }
+    let statement = sqlx::query(include_str!("../../sql/report_progress.sql"));
+    statement.bind(columns.0).bind(columns.1).bind(columns.2).execute(pool).await.map(drop)
 }
 
 /// Takes at most `wanted` starts from the consumer's rate of so many a minute, which all its daemons share.

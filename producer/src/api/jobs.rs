@@ -76,6 +76,9 @@ pub(crate) struct JobAnswer {
     attempted_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     finished_at: Option<OffsetDateTime>,
+    /// How far it has come, of one that runs and says so.
+    #[schema(value_type = Option<Object>)]
+    progress: Option<Value>,
 }
 
 impl From<Job> for JobAnswer {
@@ -95,6 +98,7 @@ impl From<Job> for JobAnswer {
             created_at: job.created_at,
             attempted_at: job.attempted_at,
             finished_at: job.finished_at,
+            progress: job.progress,
         }
     }
 }

@@ -6,6 +6,7 @@ use atelier_e2e::until;
 use atelier_events::Consumer;
 use atelier_events::jobs::{self, End, Filter, Settlement};
 use atelier_runtime::ConsumerSettings;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
@@ -17,6 +18,7 @@ over_both_buses! {
     a_job_whose_last_worker_vanished_is_given_up_with_its_event,
     a_long_attempt_keeps_its_lease_and_runs_once,
     an_attempt_whose_job_was_cancelled_is_stopped_at_once,
+    what_an_attempt_tells_of_its_progress_stands_in_its_lease_until_it_ends,
     a_worker_that_takes_over_from_itself_stops_its_earlier_attempt_and_keeps_the_new_lease,
 }
 
@@ -140,5 +142,33 @@ async fn a_worker_that_takes_over_from_itself_stops_its_earlier_attempt_and_keep
     opened.add_permits(1);
     stage.until_all("completed", &events).await?;
     assert_eq!(begun.of(&events[0]), [1, 2]);
+    running.stop().await
+}
+
+async fn what_an_attempt_tells_of_its_progress_stands_in_its_lease_until_it_ends(stage: &Stage) -> anyhow::Result<()> {
+    let events = stage.enlist(1).await?;
+    let may_end = Arc::new(Semaphore::new(0));
+    let (job, _) = scripted({
+        let may_end = Arc::clone(&may_end);
+        move |attempt| {
+            let may_end = Arc::clone(&may_end);
+            async move {
+                attempt.progress.tell(json!({ "done": 1 }));
+                attempt.progress.tell(json!({ "done": 2 }));
+                may_end.acquire().await?.forget();
+                Ok(done(&attempt))
+            }
+        }
+    });
+    let running = stage.start(job, Stage::settings());
+    let filter = Filter { position: Some(events[0].position), ..Filter::default() };
+    let told = async || -> anyhow::Result<Option<Value>> {
+        let jobs = jobs::list(stage.database_pool(), &filter, 1).await?;
+        Ok(jobs.into_iter().next().and_then(|job| job.progress))
+    };
+    until("the last that it told is there", async || Ok(told().await? == Some(json!({ "done": 2 })))).await?;
+    may_end.add_permits(1);
+    stage.until_all("completed", &events).await?;
+    assert_eq!(told().await?, None);
     running.stop().await
 }
