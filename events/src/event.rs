@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::artwork::ArtworkEvent;
 use crate::blobs::Blob;
 use crate::data::Data;
-use crate::export::ExportEvent;
+use crate::export::{ExportEvent, Selection};
 use crate::id::{Position, Stream, Version};
 use crate::site::SiteEvent;
 use crate::trace;
@@ -106,6 +106,10 @@ impl Event {
                 [rendered.original].into_iter().chain(renditions).collect()
             }
             Self::Export(ExportEvent::Completed(completed)) => vec![completed.archive],
+            Self::Export(ExportEvent::Requested(requested)) => match requested.selection {
+                Selection::Listed(list) => vec![list],
+                Selection::All(_) | Selection::Artworks(_) => Vec::new(),
+            },
             Self::Artwork(_)
             | Self::Variant(
                 VariantEvent::Requested(_)
@@ -114,7 +118,7 @@ impl Event {
                 | VariantEvent::RecutRequested(_)
                 | VariantEvent::Failed(_),
             )
-            | Self::Export(ExportEvent::Requested(_) | ExportEvent::Failed(_))
+            | Self::Export(ExportEvent::Failed(_) | ExportEvent::Expired(_))
             | Self::Site(_) => Vec::new(),
         }
     }

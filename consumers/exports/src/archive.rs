@@ -1,89 +1,80 @@
-//! A ZIP on its way to the bucket. What the ZIP's writer makes of a piece is taken from it and sent on before the next
-//! piece is given to it: the archive is never in memory, nor is any file of it. Only its directory is, some hundred
-//! bytes a file, since that comes last.
+//! A ZIP on its way to the bucket. What comes is sent on, so that it is never in memory, nor is any file of it: of a picture
+//! only its CRC is kept, four bytes. All else that the directory says of it follows from the log.
 
-use std::io::{self, Write};
-use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use anyhow::ensure;
 use atelier_events::blobs::{Blob, Blobs, Upload};
 use bytes::Bytes;
-use time::OffsetDateTime;
-use zip::write::{SimpleFileOptions, StreamWriter};
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// A ZIP64 whose files are stored as they are.
+use crate::zip::{Directory, File, Sum};
+
+/// A ZIP whose files are stored as they are.
 pub(crate) struct Archive {
-    zip: ZipWriter<StreamWriter<Spool>>,
-    spool: Spool,
     upload: Upload,
-}
-
-/// Where the ZIP's writer, which lends nothing of what it was given, leaves its bytes.
-#[derive(Clone, Default)]
-struct Spool(Arc<Mutex<Vec<u8>>>);
-
-impl Spool {
-    fn take(&self) -> Bytes {
-        Bytes::from(mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-impl Write for Spool {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    /// Bytes so far.
+    length: u64,
+    /// Of the file that is being written.
+    crc32: crc32fast::Hasher,
+    begun_at: u64,
 }
 
 impl Archive {
-    /// Begins a ZIP under a key. It becomes visible with [`Archive::finish`]; dropped before, nothing stays of it.
-    pub(crate) fn begin(blobs: &Blobs, key: &str) -> anyhow::Result<Self> {
-        let spool = Spool::default();
-        let upload = blobs.upload(key, "application/zip")?;
-        Ok(Self { zip: ZipWriter::new_stream(spool.clone()), spool, upload })
+    /// Begins a ZIP under a key, of about so many bytes, or goes on with one that was begun. It becomes visible with
+    /// [`Archive::finish`].
+    pub(crate) async fn begin(blobs: &Blobs, key: &str, expected: u64) -> anyhow::Result<Self> {
+        let upload = blobs.resume_upload(key, "application/zip", expected).await?;
+        Ok(Self { upload, length: 0, crc32: crc32fast::Hasher::new(), begun_at: 0 })
     }
 
     /// Begins a file; what is written from now on is its content.
-    pub(crate) async fn start(&mut self, name: &str, time: OffsetDateTime) -> anyhow::Result<()> {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(dos_time(time))
-            .unix_permissions(0o644)
-            // How long a file is, is known when it has been written; its header comes before.
-            .large_file(true);
-        self.zip.start_file(name, options)?;
-        self.send().await
+    pub(crate) async fn start(&mut self, file: &File<'_>) -> anyhow::Result<()> {
+        self.send(file.header()).await?;
+        self.begun_at = self.length;
+        self.crc32 = crc32fast::Hasher::new();
+        Ok(())
     }
 
-    /// Adds to the file. Waits when the store is slower than the writer.
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.zip.write_all(bytes)?;
-        self.send().await
+    /// Adds to the file. Waits when the store is slower than who writes.
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> anyhow::Result<()> {
+        self.crc32.update(&bytes);
+        self.send(bytes).await
     }
 
-    /// Writes the ZIP's directory and makes it visible.
-    pub(crate) async fn finish(mut self) -> anyhow::Result<Blob> {
-        // `finish` would give the writer back, which is only another handle of the spool.
-        drop(self.zip.finish()?);
-        self.upload.write(self.spool.take()).await?;
+    /// Ends the file.
+    pub(crate) async fn end(&mut self, file: &File<'_>) -> anyhow::Result<Sum> {
+        let crc32 = std::mem::take(&mut self.crc32).finalize();
+        let sum = Sum { length: self.length - self.begun_at, crc32 };
+        self.send(file.descriptor(sum)?).await?;
+        Ok(sum)
+    }
+
+    /// A file as a whole.
+    pub(crate) async fn add(&mut self, file: &File<'_>, content: String) -> anyhow::Result<Sum> {
+        self.start(file).await?;
+        self.write(content.into()).await?;
+        self.end(file).await
+    }
+
+    /// The entry of a file in the directory: of all files, in the order they were written, when all were.
+    pub(crate) async fn enter(&mut self, directory: &mut Directory, file: &File<'_>, sum: Sum) -> anyhow::Result<()> {
+        self.send(directory.entry(file, sum)?).await
+    }
+
+    /// Ends the ZIP and makes it visible.
+    pub(crate) async fn finish(mut self, directory: &Directory, begins_at: u64) -> anyhow::Result<Blob> {
+        let said = directory.begins_at();
+        ensure!(said == begins_at, "the directory says that it begins at {said}, and it begins at {begins_at}");
+        self.send(directory.end()).await?;
         Ok(self.upload.finish().await?)
     }
 
-    async fn send(&mut self) -> anyhow::Result<()> {
-        Ok(self.upload.write(self.spool.take()).await?)
+    /// Bytes so far.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
     }
-}
 
-/// A ZIP knows the years 1980 to 2107, in steps of two seconds and without a zone; UTC is meant.
-fn dos_time(time: OffsetDateTime) -> DateTime {
-    let time = time.to_offset(time::UtcOffset::UTC);
-    let year = u16::try_from(time.year()).unwrap_or_default();
-    let at =
-        DateTime::from_date_and_time(year, time.month().into(), time.day(), time.hour(), time.minute(), time.second());
-    at.unwrap_or_default()
+    async fn send(&mut self, bytes: impl Into<Bytes>) -> anyhow::Result<()> {
+        let bytes = bytes.into();
+        self.length += bytes.len() as u64;
+        Ok(self.upload.write(bytes).await?)
+    }
 }

@@ -1,11 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod ahead;
 mod archive;
+mod contents;
 mod exports;
+mod finished;
 mod manifest;
 mod name;
 mod pack;
+mod pages;
 mod selection;
+pub mod settings;
+mod zip;
 
 pub use exports::Exports;
-pub use manifest::{MANIFEST, ManifestEntry};
+pub use manifest::{MANIFEST, Manifest, ManifestEntry, ManifestError};
+pub use pages::INDEX;
+pub use settings::ExportSettings;

@@ -1,15 +1,52 @@
 //! `manifest.json`: what is in the ZIP, so that it can be understood, checked and taken back in without Atelier.
 
-use atelier_events::export::Missing;
-use atelier_events::{Artwork, ArtworkId, ExportId, Lineage, Position, Recipe, Variant, VariantId};
+use atelier_events::export::{Files, Missing};
+use atelier_events::{ArtworkId, ExportId, Lineage, Position, Recipe, RenditionKind, VariantId};
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
+
+use crate::contents::{Order, Picture};
 
 /// Its name in the ZIP: the last file, after the pictures.
 pub const MANIFEST: &str = "manifest.json";
 
 /// The shape that is written today.
 const SCHEMA: u32 = 1;
+
+/// The whole of it, for whoever reads it back.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Manifest {
+    schema: u32,
+    /// Which export the ZIP was packed for.
+    pub export: ExportId,
+    /// Everything in it is as it was at this position of the log.
+    pub position: Position,
+    /// Which file of each artwork it holds.
+    pub files: Files,
+    /// In the order they were created.
+    pub artworks: Vec<ManifestEntry>,
+    /// What was asked for and is not in it.
+    pub missing: Vec<Missing>,
+}
+
+/// Why a manifest cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is no manifest, or a damaged one.
+    #[error("{MANIFEST} is not the manifest of an export")]
+    Foreign(#[from] serde_json::Error),
+    /// A newer version wrote it.
+    #[error("{MANIFEST} has schema {0}, and this version knows {SCHEMA}: import it with a newer one")]
+    Newer(u32),
+}
+
+impl Manifest {
+    /// Reads one as [`MANIFEST`] holds it.
+    pub fn read(reader: impl std::io::Read) -> Result<Self, ManifestError> {
+        let manifest: Self = serde_json::from_reader(reader)?;
+        if manifest.schema > SCHEMA { Err(ManifestError::Newer(manifest.schema)) } else { Ok(manifest) }
+    }
+}
 
 /// What the manifest says of a picture. Recipe and lineage are written as events write them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +60,9 @@ pub struct ManifestEntry {
     pub length: u64,
     /// Such as `image/png`.
     pub media_type: String,
+    /// Which rendition of the variant it is; none of an original.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendition: Option<RenditionKind>,
     /// The artwork.
     pub id: ArtworkId,
     /// Which variant of it the picture is: the one that stands for it.
@@ -55,16 +95,16 @@ pub struct ManifestEntry {
 }
 
 impl ManifestEntry {
-    /// What there is to say of an artwork whose picture is in the ZIP; none when the variant has no original.
-    pub(crate) fn of(file: String, artwork: &Artwork, variant: &Variant) -> Option<Self> {
+    /// What there is to say of an artwork whose picture is in the ZIP.
+    pub(crate) fn of(picture: &Picture) -> Self {
+        let (artwork, variant, blob) = (&picture.artwork, &picture.variant, &picture.blob);
         let details = artwork.details.clone();
-        let original = variant.original.clone()?;
-        let rendered = variant.rendered.as_ref();
-        Some(Self {
-            file,
-            sha256: original.sha256,
-            length: original.length,
-            media_type: original.media_type,
+        Self {
+            file: picture.name.clone(),
+            sha256: blob.sha256.clone(),
+            length: blob.length,
+            media_type: blob.media_type.clone(),
+            rendition: picture.rendition,
             id: artwork.id,
             variant: variant.id,
             title: details.title,
@@ -80,18 +120,21 @@ impl ManifestEntry {
             source_url: details.source_url,
             video_url: details.video_url,
             created_at: artwork.created_at,
-            width: rendered.map(|rendered| rendered.width),
-            height: rendered.map(|rendered| rendered.height),
+            width: Some(picture.size.0),
+            height: Some(picture.size.1),
             recipe: variant.recipe.clone(),
             lineage: variant.lineage.clone(),
             filename: variant.filename.clone(),
-        })
+        }
     }
 }
 
 /// The manifest in three kinds of pieces, one after the other, so that it need not be in memory.
-pub(crate) fn head(export_id: ExportId, position: Position) -> String {
-    format!("{{\n\"schema\": {SCHEMA},\n\"export\": \"{export_id}\",\n\"position\": {position},\n\"artworks\": [")
+pub(crate) fn head(order: &Order) -> serde_json::Result<String> {
+    let (export, position, files) = (order.export_id, order.selection.up_to, serde_json::to_string(&order.files)?);
+    Ok(format!(
+        "{{\n\"schema\": {SCHEMA},\n\"export\": \"{export}\",\n\"position\": {position},\n\"files\": {files},\n\"artworks\": ["
+    ))
 }
 
 /// One line; `first` is the one without a comma before it.
@@ -103,4 +146,10 @@ pub(crate) fn entry(entry: &ManifestEntry, first: bool) -> serde_json::Result<St
 /// Closes what [`head`] opened.
 pub(crate) fn tail(missing: &[Missing]) -> serde_json::Result<String> {
     Ok(format!("\n],\n\"missing\": {}\n}}\n", serde_json::to_string(missing)?))
+}
+
+/// What it costs to name what is missing, at the most.
+pub(crate) fn bytes_of(missing: &Missing) -> u64 {
+    // An id, field names, and a reason whose characters may all be written as escapes.
+    100 + 6 * missing.reason.len() as u64
 }

@@ -1,23 +1,30 @@
 //! What a picture is called in a ZIP: readable, unique, and harmless wherever it is unpacked.
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
 /// The longest part of a name that a title makes, in bytes, so that a name stays below 100.
 const SLUG_BYTES: usize = 80;
 
 /// The name of the picture with this number, from 1: `0001-sunset-over-the-sea.png`. It begins with a digit, so it is no
-/// reserved name; it has letters, digits, hyphens and one dot, so it leads nowhere; the number makes it unique.
-pub(crate) fn file_name(number: usize, title: &str, extension: &str) -> String {
+/// reserved name; it has letters with their marks, digits, hyphens and one dot, so it leads nowhere and loses nothing at
+/// its end; the number makes it unique, also where capitals and composed letters count as the same.
+pub(crate) fn file_name(number: u64, title: &str, extension: &str) -> String {
     let slug = slug(title);
     let slug = if slug.is_empty() { "untitled" } else { &slug };
     format!("{number:04}-{slug}.{extension}")
 }
 
+/// Composed (NFC), as most file systems keep names, so that the name in the ZIP is the name on the disk. Letters lose what
+/// is a mere way of writing them, such as full width, with their capitals: both would be another name somewhere.
 fn slug(title: &str) -> String {
     let mut slug = String::new();
-    for char in title.chars().flat_map(char::to_lowercase) {
+    for char in title.nfkc().flat_map(char::to_lowercase).nfc() {
+        let belongs = char.is_alphanumeric() || (is_combining_mark(char) && !slug.is_empty() && !slug.ends_with('-'));
         if slug.len() + char.len_utf8() > SLUG_BYTES {
             break;
         }
-        if char.is_alphanumeric() {
+        if belongs {
             slug.push(char);
         } else if !slug.is_empty() && !slug.ends_with('-') {
             slug.push('-');
@@ -41,14 +48,25 @@ mod tests {
         assert_eq!(file_name(6, " . ", "png"), "0006-untitled.png");
     }
 
+    #[test]
+    fn a_letter_has_one_form_however_its_title_was_typed() {
+        assert_eq!(file_name(1, "Cafe\u{301}", "png"), file_name(1, "Caf\u{e9}", "png"));
+        assert_eq!(file_name(1, "ＡＢＣ", "png"), "0001-abc.png");
+        // The virama is a mark and part of the word.
+        assert_eq!(file_name(1, "हिन्दी", "png"), "0001-हिन्दी.png");
+        assert_eq!(file_name(1, "\u{301}mark first", "png"), "0001-mark-first.png");
+    }
+
     proptest! {
         #[test]
-        fn no_title_leads_out_of_the_folder(title in ".{0,400}", number in 1_usize..1_000_000) {
+        fn no_title_leads_out_of_the_folder(title in ".{0,400}", number in 1_u64..1_000_000) {
             let name = file_name(number, &title, "webp");
             prop_assert!(name.len() <= 100, "{name:?} has {} bytes", name.len());
             prop_assert!(name.strip_suffix(".webp").is_some_and(|stem| !stem.contains('.')), "{name:?}");
-            prop_assert!(name.chars().all(|char| char.is_alphanumeric() || "-.".contains(char)), "{name:?}");
+            let harmless = |char: char| char.is_alphanumeric() || is_combining_mark(char) || "-.".contains(char);
+            prop_assert!(name.chars().all(harmless), "{name:?}");
             prop_assert!(name.starts_with(&format!("{number:04}-")), "{name:?}");
+            prop_assert_eq!(name.nfc().collect::<String>(), name.clone(), "{:?} is not composed", name);
         }
     }
 }

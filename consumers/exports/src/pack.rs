@@ -1,197 +1,288 @@
-//! Packing: originals from the bucket, one after the other, into a ZIP in the bucket.
+//! Packing: pictures from the bucket, one after the other, into a ZIP in the bucket.
 //!
-//! A file cannot be taken back out of a ZIP that is being written, and whether an original is what its event says is
-//! known only at its end. So packing trusts and compares: an original that turns out to be another ends the pass; then
+//! A file cannot be taken back out of a ZIP that is being written, and whether a picture is what its event says is
+//! known only at its end. So packing trusts and compares: a picture that turns out to be another ends the pass; then
 //! all are read through, and the next pass leaves out those that are wrong. Most exports take one pass.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use anyhow::bail;
-use atelier_events::export::Missing;
-use atelier_events::{Artwork, ArtworkId, Blob, BlobError, Blobs, ExportId, Log, Variant, keys};
-use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+use anyhow::{Context as _, bail, ensure};
+use atelier_events::export::{Files, Missing};
+use atelier_events::{ArtworkId, Blob, BlobError, Blobs, Log, keys};
+use atelier_runtime::Progress;
 
+use crate::ahead::{Ahead, Fetching, Piece};
 use crate::archive::Archive;
+use crate::contents::{Order, Picture, Survey, Turn, Turns};
 use crate::manifest::{self, MANIFEST, ManifestEntry};
-use crate::name::file_name;
-use crate::selection::{FOLD_LIMIT, Selected, fold};
+use crate::pages::{PAGE_WORKS, Page, page_name};
+use crate::zip::{Directory, File, Sum};
 
 /// Passes before packing gives up, and with it the attempt: what was right when it was checked was wrong again when it
 /// was packed, so the store or the way to it is at fault.
 const PASSES: usize = 3;
 
-/// What to pack.
-pub(crate) struct Order {
-    pub(crate) export_id: ExportId,
-    pub(crate) requested_at: OffsetDateTime,
-    pub(crate) selection: Selected,
-}
+/// How often progress is told.
+const TELL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A ZIP in the bucket.
 pub(crate) struct Packed {
     pub(crate) archive: Blob,
     pub(crate) pictures: u64,
     pub(crate) missing: Vec<Missing>,
+    /// No picture that should have been there was missing or another: whoever asks for the same gets the same.
+    pub(crate) is_whole: bool,
 }
 
 /// Why an artwork is not in the ZIP although it has a picture, by artwork.
-type Absent = BTreeMap<ArtworkId, String>;
+pub(crate) type Absent = BTreeMap<ArtworkId, String>;
 
 /// How a pass ended.
 enum Pass {
     Packed(Packed),
     /// Nothing was left to pack.
     Empty,
-    /// This original is not what its event says.
+    /// This picture is not what its event says.
     Spoiled(String),
 }
 
-/// What became of one original.
+/// What became of one picture.
 enum Written {
-    Whole,
+    Whole(Sum),
     NotThere(String),
     Spoiled,
 }
 
-/// Packs an export under its key; none when no original could be packed. The same order gives the same bytes as long as
-/// the same originals are there.
-pub(crate) async fn pack(log: &Log, blobs: &Blobs, order: &Order) -> anyhow::Result<Option<Packed>> {
-    let mut absent = Absent::new();
-    for _ in 0..PASSES {
-        match Box::pin(write(log, blobs, order, absent)).await? {
-            Pass::Packed(packed) => return Ok(Some(packed)),
-            Pass::Empty => return Ok(None),
-            Pass::Spoiled(key) => {
-                tracing::warn!(blob.key = key, "an original is not what its event says; checking all of them");
-                absent = check(log, blobs, order).await?;
-            }
-        }
-    }
-    bail!("originals that were right when they were checked were wrong when they were packed, {PASSES} times")
+/// What packs.
+pub(crate) struct Packing<'a> {
+    pub(crate) log: &'a Log,
+    pub(crate) blobs: &'a Blobs,
+    pub(crate) order: &'a Order,
+    pub(crate) survey: &'a Survey,
+    pub(crate) progress: &'a Progress,
 }
 
-async fn write(log: &Log, blobs: &Blobs, order: &Order, mut absent: Absent) -> anyhow::Result<Pass> {
-    let mut archive = Archive::begin(blobs, &keys::export(order.export_id))?;
-    let mut pictures = 0;
-    let mut turns = Turns::of(log, order);
-    while let Some(batch) = turns.next().await? {
-        for picture in batch {
-            if absent.contains_key(&picture.artwork.id) {
-                continue;
+impl Packing<'_> {
+    /// Packs an export under its key; none when no picture could be packed. The same order gives the same bytes as long as
+    /// the same pictures are there.
+    pub(crate) async fn pack(&self) -> anyhow::Result<Option<Packed>> {
+        let mut absent = Absent::new();
+        for _ in 0..PASSES {
+            match Box::pin(self.pass(absent)).await? {
+                Pass::Packed(packed) => return Ok(Some(packed)),
+                Pass::Empty => return Ok(None),
+                Pass::Spoiled(key) => {
+                    tracing::warn!(blob.key = key, "a picture is not what its event says; checking all of them");
+                    absent = self.check().await?;
+                }
             }
-            match store(blobs, &mut archive, &picture).await? {
-                Written::Whole => pictures += 1,
+        }
+        bail!("pictures that were right when they were checked were wrong when they were packed, {PASSES} times")
+    }
+
+    async fn pass(&self, mut absent: Absent) -> anyhow::Result<Pass> {
+        let key = keys::export(self.order.export_id);
+        let mut archive = Archive::begin(self.blobs, &key, self.survey.zip_bytes()).await?;
+        let mut crcs: Vec<u32> = Vec::new();
+        let mut ahead = Ahead::of(self.log, self.blobs, self.order);
+        let (mut bytes, mut told) = (0, Instant::now());
+        self.progress.tell(self.survey.progress(0, 0));
+        while let Some((picture, mut fetching)) = ahead.next(&absent).await? {
+            match write(&mut archive, &picture, &mut fetching).await? {
+                Written::Whole(sum) => crcs.push(sum.crc32),
                 Written::NotThere(reason) => drop(absent.insert(picture.artwork.id, reason)),
-                Written::Spoiled => return Ok(Pass::Spoiled(picture.original.key)),
+                Written::Spoiled => return Ok(Pass::Spoiled(picture.blob.key)),
+            }
+            bytes += picture.blob.length;
+            if told.elapsed() >= TELL_INTERVAL {
+                self.progress.tell(self.survey.progress((crcs.len() + absent.len()) as u64, bytes));
+                told = Instant::now();
             }
         }
+        if crcs.is_empty() {
+            return Ok(Pass::Empty);
+        }
+        self.progress.tell(self.survey.progress(self.survey.pictures, bytes));
+        let pictures = crcs.len() as u64;
+        let mut missing = self.order.selection.missing.clone();
+        missing.extend(self.missing(&absent).await?);
+        let pages = self.write_pages(&mut archive, &absent, pictures, missing.len()).await?;
+        let manifest = self.write_manifest(&mut archive, &absent, &missing).await?;
+        let archive = self.write_directory(archive, &absent, &crcs, &pages, manifest).await?;
+        Ok(Pass::Packed(Packed { archive, pictures, missing, is_whole: absent.is_empty() }))
     }
-    if pictures == 0 {
-        return Ok(Pass::Empty);
-    }
-    let missing = describe(log, order, &mut archive, absent).await?;
-    Ok(Pass::Packed(Packed { archive: Box::pin(archive.finish()).await?, pictures, missing }))
-}
 
-/// Writes the manifest, and answers what it says is missing.
-async fn describe(log: &Log, order: &Order, archive: &mut Archive, mut absent: Absent) -> anyhow::Result<Vec<Missing>> {
-    let mut missing = order.selection.missing.clone();
-    archive.start(MANIFEST, order.requested_at).await?;
-    archive.write(manifest::head(order.export_id, order.selection.up_to).as_bytes()).await?;
-    let mut first = true;
-    let mut turns = Turns::of(log, order);
-    while let Some(batch) = turns.next().await? {
-        for picture in batch {
-            let artwork_id = picture.artwork.id;
-            if let Some(reason) = absent.remove(&artwork_id) {
-                missing.push(Missing { artwork_id, reason });
-            } else if let Some(entry) = ManifestEntry::of(picture.name, &picture.artwork, &picture.variant) {
-                archive.write(manifest::entry(&entry, first)?.as_bytes()).await?;
-                first = false;
+    /// What of the selection's pictures is not in the ZIP.
+    async fn missing(&self, absent: &Absent) -> anyhow::Result<Vec<Missing>> {
+        let mut missing = Vec::new();
+        if absent.is_empty() && self.order.files == Files::Originals {
+            return Ok(missing);
+        }
+        let mut turns = Turns::of(self.log, self.order);
+        while let Some(batch) = turns.next().await? {
+            missing.extend(batch.into_iter().filter_map(|turn| match turn {
+                Turn::Missing(missing) => Some(missing),
+                Turn::Picture(picture) => {
+                    let artwork_id = picture.artwork.id;
+                    absent.get(&artwork_id).map(|reason| Missing { artwork_id, reason: reason.clone() })
+                }
+            }));
+        }
+        Ok(missing)
+    }
+
+    async fn write_pages(
+        &self,
+        archive: &mut Archive,
+        absent: &Absent,
+        works: u64,
+        missing: usize,
+    ) -> anyhow::Result<Vec<Sum>> {
+        let mut pages = Vec::new();
+        let mut page = Page::begin(1, works, missing);
+        let mut left = PAGE_WORKS;
+        let mut present = Present::of(Turns::of(self.log, self.order), absent);
+        while let Some(batch) = present.next().await? {
+            for picture in batch {
+                if left == 0 {
+                    let full = std::mem::replace(&mut page, Page::begin(pages.len() as u64 + 2, works, missing));
+                    pages.push(self.write_page(archive, pages.len(), full).await?);
+                    left = PAGE_WORKS;
+                }
+                page.add(&picture);
+                left -= 1;
             }
         }
+        pages.push(self.write_page(archive, pages.len(), page).await?);
+        Ok(pages)
     }
-    archive.write(manifest::tail(&missing)?.as_bytes()).await?;
-    Ok(missing)
+
+    async fn write_page(&self, archive: &mut Archive, before: usize, page: Page) -> anyhow::Result<Sum> {
+        let name = page_name(before as u64 + 1);
+        archive.add(&self.made(&name, false), page.end()).await
+    }
+
+    async fn write_manifest(&self, archive: &mut Archive, absent: &Absent, missing: &[Missing]) -> anyhow::Result<Sum> {
+        let file = self.manifest_file();
+        archive.start(&file).await?;
+        archive.write(manifest::head(self.order)?.into()).await?;
+        let mut is_first = true;
+        let mut present = Present::of(Turns::of(self.log, self.order), absent);
+        while let Some(batch) = present.next().await? {
+            for picture in batch {
+                archive.write(manifest::entry(&ManifestEntry::of(&picture), is_first)?.into()).await?;
+                is_first = false;
+            }
+        }
+        archive.write(manifest::tail(missing)?.into()).await?;
+        archive.end(&file).await
+    }
+
+    async fn write_directory(
+        &self,
+        mut archive: Archive,
+        absent: &Absent,
+        crcs: &[u32],
+        pages: &[Sum],
+        manifest: Sum,
+    ) -> anyhow::Result<Blob> {
+        let begins_at = archive.length();
+        let mut directory = Directory::default();
+        let mut crcs = crcs.iter();
+        let mut present = Present::of(Turns::of(self.log, self.order), absent);
+        while let Some(batch) = present.next().await? {
+            for picture in batch {
+                let crc32 = *crcs.next().context("more pictures are present than were packed")?;
+                let sum = Sum { length: picture.blob.length, crc32 };
+                archive.enter(&mut directory, &file_of(&picture), sum).await?;
+            }
+        }
+        ensure!(crcs.next().is_none(), "fewer pictures are present than were packed");
+        for (number, sum) in (1..).zip(pages) {
+            archive.enter(&mut directory, &self.made(&page_name(number), false), *sum).await?;
+        }
+        archive.enter(&mut directory, &self.manifest_file(), manifest).await?;
+        Box::pin(archive.finish(&directory, begins_at)).await
+    }
+
+    fn manifest_file(&self) -> File<'static> {
+        self.made(MANIFEST, File::may_be_large(self.survey.manifest_bytes))
+    }
+
+    /// A file that is made for the export.
+    fn made<'n>(&self, name: &'n str, is_large: bool) -> File<'n> {
+        File { name, modified: self.order.requested_at, is_large }
+    }
+
+    /// Reads every picture through and answers those that are not there or not what their event says.
+    async fn check(&self) -> anyhow::Result<Absent> {
+        let mut absent = Absent::new();
+        let mut turns = Turns::of(self.log, self.order);
+        while let Some(batch) = turns.next().await? {
+            for turn in batch {
+                let Turn::Picture(picture) = turn else { continue };
+                let blob = picture.blob;
+                let reason = match self.blobs.digest(&blob.key).await? {
+                    Some((sha256, length)) if sha256 == blob.sha256 && length == blob.length => continue,
+                    Some((sha256, length)) => format!(
+                        "blob {:?} has changed: its event says {} bytes with sha256 {}, the bucket has {length} bytes with \
+                         sha256 {sha256}",
+                        blob.key, blob.length, blob.sha256
+                    ),
+                    None => BlobError::NotFound { key: blob.key }.to_string(),
+                };
+                absent.insert(picture.artwork.id, reason);
+            }
+        }
+        Ok(absent)
+    }
 }
 
-async fn store(blobs: &Blobs, archive: &mut Archive, picture: &Picture) -> anyhow::Result<Written> {
-    let original = &picture.original;
-    let mut download = match blobs.stream(&original.key).await {
-        Ok(download) => download,
-        Err(gone @ BlobError::NotFound { .. }) => return Ok(Written::NotThere(gone.to_string())),
-        Err(error) => return Err(error.into()),
-    };
-    archive.start(&picture.name, picture.artwork.created_at).await?;
-    let (mut sha256, mut length) = (Sha256::new(), 0);
-    while let Some(bytes) = download.chunk().await? {
-        sha256.update(&bytes);
-        length += bytes.len() as u64;
-        archive.write(&bytes).await?;
-    }
-    let sha256 = format!("{:x}", Bytes::copy_from_slice(&sha256.finalize()));
-    let same = length == original.length && sha256 == original.sha256;
-    Ok(if same { Written::Whole } else { Written::Spoiled })
+fn file_of(picture: &Picture) -> File<'_> {
+    let is_large = File::may_be_large(picture.blob.length);
+    File { name: &picture.name, modified: picture.artwork.created_at, is_large }
 }
 
-/// Reads every original through and answers those that are not there or not what their event says.
-async fn check(log: &Log, blobs: &Blobs, order: &Order) -> anyhow::Result<Absent> {
-    let mut absent = Absent::new();
-    let mut turns = Turns::of(log, order);
-    while let Some(batch) = turns.next().await? {
-        for Picture { artwork, original, .. } in batch {
-            let reason = match blobs.digest(&original.key).await? {
-                Some((sha256, length)) if sha256 == original.sha256 && length == original.length => continue,
-                Some((sha256, length)) => format!(
-                    "blob {:?} has changed: its event says {} bytes with sha256 {}, the bucket has {length} bytes with \
-                     sha256 {sha256}",
-                    original.key, original.length, original.sha256
-                ),
-                None => BlobError::NotFound { key: original.key }.to_string(),
-            };
-            absent.insert(artwork.id, reason);
+async fn write(archive: &mut Archive, picture: &Picture, fetching: &mut Fetching) -> anyhow::Result<Written> {
+    let file = file_of(picture);
+    let mut has_begun = false;
+    loop {
+        let piece = fetching.next().await.context("a picture's fetching ended without a word")?;
+        // One that is not there has no header either.
+        if !has_begun && matches!(piece, Piece::Bytes { .. } | Piece::End { .. }) {
+            archive.start(&file).await?;
+            has_begun = true;
+        }
+        match piece {
+            Piece::Bytes { bytes, _waiting } => archive.write(bytes).await?,
+            Piece::End { is_same: true } => return Ok(Written::Whole(archive.end(&file).await?)),
+            Piece::End { is_same: false } => return Ok(Written::Spoiled),
+            // It was there a moment ago, and a part of it is in the ZIP.
+            Piece::NotThere(_) if has_begun => return Ok(Written::Spoiled),
+            Piece::NotThere(reason) => return Ok(Written::NotThere(reason)),
+            Piece::Failed(error) => return Err(error.into()),
         }
     }
-    Ok(absent)
 }
 
-/// A picture whose turn it is.
-struct Picture {
-    name: String,
-    artwork: Artwork,
-    variant: Variant,
-    original: Blob,
+/// The pictures that are in the ZIP, in order.
+struct Present<'a> {
+    turns: Turns<'a>,
+    absent: &'a Absent,
 }
 
-/// The pictures of a selection in order, some at a time.
-struct Turns<'a> {
-    log: &'a Log,
-    selection: &'a Selected,
-    done: usize,
-}
-
-impl<'a> Turns<'a> {
-    fn of(log: &'a Log, order: &'a Order) -> Self {
-        Self { log, selection: &order.selection, done: 0 }
+impl<'a> Present<'a> {
+    fn of(turns: Turns<'a>, absent: &'a Absent) -> Self {
+        Self { turns, absent }
     }
 
     async fn next(&mut self) -> anyhow::Result<Option<Vec<Picture>>> {
-        let rest = &self.selection.streams[self.done..];
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let streams = &rest[..rest.len().min(FOLD_LIMIT)];
-        let folded = fold(self.log, streams, self.selection.up_to).await?;
-        let pictures = (self.done + 1..).zip(folded).filter_map(|(number, (_, artwork))| {
-            let artwork = artwork?;
-            let variant = artwork.cover()?.clone();
-            let original = variant.original.clone()?;
-            let name = file_name(number, &artwork.details.title, keys::extension(&original.media_type));
-            Some(Picture { name, artwork, variant, original })
-        });
-        self.done += streams.len();
-        Ok(Some(pictures.collect()))
+        let batch = self.turns.next().await?;
+        let present = |turn| match turn {
+            Turn::Picture(picture) if !self.absent.contains_key(&picture.artwork.id) => Some(*picture),
+            Turn::Picture(_) | Turn::Missing(_) => None,
+        };
+        Ok(batch.map(|batch| batch.into_iter().filter_map(present).collect()))
     }
 }

@@ -110,7 +110,8 @@ impl Default for ConsumerSettings {
             rate_per_minute: 0,
             generate: ConsumerOverrides::default(),
             thumbnails: ConsumerOverrides::default(),
-            exports: ConsumerOverrides::default(),
+            // A ZIP may take hours; a transfer that stands still is given up long before.
+            exports: ConsumerOverrides { attempt_timeout_ms: Some(86_400_000), ..ConsumerOverrides::default() },
             sidecars: ConsumerOverrides::default(),
         }
     }

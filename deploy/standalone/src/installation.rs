@@ -30,6 +30,8 @@ pub struct Installation {
     pub thumbnails: atelier_thumbnails::settings::Settings,
     /// The program whose processes cut pictures, where that is not this one.
     pub worker_program: Option<PathBuf>,
+    /// Of the exports consumer.
+    pub exports: atelier_exports::ExportSettings,
     /// Of the index consumer.
     pub index: atelier_index::settings::Settings,
     /// Of the site consumer.
@@ -57,6 +59,7 @@ impl Installation {
             consumer: runtime.consumer,
             thumbnails: load()?,
             worker_program: None,
+            exports: load::<atelier_exports::settings::Settings>()?.exports,
             index: load()?,
             site,
             home,

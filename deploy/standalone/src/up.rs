@@ -125,7 +125,7 @@ async fn spawn(
         None => Workers::of_this_program(thumbnails.render.clone())?,
     };
     consumers.run_job(Renditions::new(log(), blobs.clone(), thumbnails, workers));
-    consumers.run_job(atelier_exports::Exports::new(log(), blobs.clone()));
+    consumers.run_job(atelier_exports::Exports::new(log(), blobs.clone(), installation.exports));
     consumers.run_projection(Publication::new(log(), blobs, installation.site)?);
     // Before it runs, it may replay for minutes, or wait for a database that has gone away.
     tokio::select! {

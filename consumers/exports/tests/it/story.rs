@@ -4,15 +4,16 @@ use std::io::Read;
 
 use atelier_e2e::Database;
 use atelier_events::artwork::{self, ArtworkEvent};
-use atelier_events::export::{self, ExportEvent, Selection};
+use atelier_events::export::{self, ExportEvent, Files, Selection};
+use atelier_events::keys::RenditionSet;
 use atelier_events::log::Write;
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
     Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, Look,
-    NewEvent, Position, Recipe, Recorded, Stream, VariantId, keys,
+    NewEvent, Position, Recipe, Recorded, Rendition, RenditionKind, Stream, VariantId, keys,
 };
-use atelier_exports::{Exports, MANIFEST};
-use atelier_runtime::{Attempt, Job, Outcome};
+use atelier_exports::{ExportSettings, Exports, MANIFEST};
+use atelier_runtime::{Attempt, Job, Outcome, Progress};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
@@ -67,17 +68,22 @@ impl Story {
     }
 
     /// Makes an artwork's variant complete, with this original.
-    pub(crate) async fn finish(
+    pub(crate) async fn finish(&self, begun: (ArtworkId, VariantId), original: Blob) -> anyhow::Result<Position> {
+        self.finish_with(begun, original, Vec::new()).await
+    }
+
+    async fn finish_with(
         &self,
         (artwork, variant_id): (ArtworkId, VariantId),
         original: Blob,
+        renditions: Vec<Rendition>,
     ) -> anyhow::Result<Position> {
         let rendered = variant::Rendered {
             variant_id,
             original,
             width: 30,
             height: 20,
-            renditions: Vec::new(),
+            renditions,
             look: Look::Photo,
             palette: Vec::new(),
             placeholder: String::new(),
@@ -88,29 +94,60 @@ impl Story {
 
     /// An artwork with a picture of these bytes.
     pub(crate) async fn complete(&self, title: &str, bytes: &[u8]) -> anyhow::Result<(ArtworkId, Blob)> {
+        self.complete_with(title, bytes, &[]).await
+    }
+
+    /// The same with renditions of these bytes.
+    pub(crate) async fn complete_with(
+        &self,
+        title: &str,
+        bytes: &[u8],
+        renditions: &[(RenditionKind, &[u8])],
+    ) -> anyhow::Result<(ArtworkId, Blob)> {
         let begun = self.begun(title).await?;
         let key = keys::original(OWNER, begun.1, "png");
         let blob = self.bucket.blobs.put(&key, Bytes::copy_from_slice(bytes), "image/png").await?;
-        self.finish(begun, blob.clone()).await?;
+        let set = RenditionSet { owner: OWNER, variant: begun.1, original: &blob.sha256, recipe: "0123456789ab" };
+        let mut cut = Vec::new();
+        for (kind, bytes) in renditions {
+            let blob =
+                self.bucket.blobs.put(&set.rendition(*kind), Bytes::copy_from_slice(bytes), "image/jpeg").await?;
+            cut.push(Rendition { kind: *kind, blob, width: 3, height: 2 });
+        }
+        self.finish_with(begun, blob.clone(), cut).await?;
         Ok((begun.0, blob))
     }
 
     /// Asks for an export and answers the event.
     pub(crate) async fn request(&self, selection: Selection) -> anyhow::Result<Recorded> {
+        self.request_files(selection, Files::Originals).await
+    }
+
+    /// The same of these files.
+    pub(crate) async fn request_files(&self, selection: Selection, files: Files) -> anyhow::Result<Recorded> {
         let export_id = ExportId::new();
-        let requested = ExportEvent::Requested(export::Requested { export_id, selection });
+        let requested = ExportEvent::Requested(export::Requested { export_id, selection, files });
         let position = self.tell(Stream::export(export_id), vec![Event::Export(requested)]).await?;
         let events = self.log.read(Position(position.0 - 1), 1).await?;
         events.into_iter().next().ok_or_else(|| anyhow::anyhow!("the event is not in the log"))
     }
 
     pub(crate) fn job(&self) -> Exports {
-        Exports::new(self.log.clone(), self.bucket.blobs.clone())
+        self.job_with(ExportSettings::default())
+    }
+
+    pub(crate) fn job_with(&self, settings: ExportSettings) -> Exports {
+        Exports::new(self.log.clone(), self.bucket.blobs.clone(), settings)
     }
 
     /// Runs the job once.
     pub(crate) async fn run(&self, event: &Recorded) -> anyhow::Result<Outcome> {
-        let attempt = Attempt { event: event.clone(), number: 1, cancelled: CancellationToken::new() };
+        let attempt = Attempt {
+            event: event.clone(),
+            number: 1,
+            cancelled: CancellationToken::new(),
+            progress: Progress::default(),
+        };
         self.job().run(&attempt).await
     }
 

@@ -78,7 +78,11 @@ impl Processes {
         let mut installation = Installation::load(folder.path())?;
         installation.producer.database = database(database_url);
         installation.producer.api.listen = free_address().await?.to_string();
-        let mut environment = BTreeMap::from([("ATELIER__BUS__PREFIX".to_owned(), bus.prefix.clone())]);
+        let mut environment = BTreeMap::from([
+            ("ATELIER__BUS__PREFIX".to_owned(), bus.prefix.clone()),
+            // Or else a job would wait for a week.
+            ("ATELIER__EXPORTS__KEEP_S".to_owned(), "0".to_owned()),
+        ]);
         installation.producer.bus = bus.clone();
         let shutdown = CancellationToken::new();
         let bucket = installation.start_bucket(ANY_PORT.parse()?, shutdown.clone()).await?;

@@ -49,12 +49,14 @@ fn export(event: &ExportEvent) -> String {
         ExportEvent::Requested(requested) => match &requested.selection {
             Selection::All(position) => format!("all artworks as of position {position}"),
             Selection::Artworks(artworks) => format!("{} artworks", artworks.len()),
+            Selection::Listed(list) => format!("what a query found, listed in {:?}", list.key),
         },
         ExportEvent::Completed(completed) => {
             let missing = completed.missing.len();
             format!("{} pictures, {missing} missing, {}", completed.pictures, bytes(completed.archive.length))
         }
         ExportEvent::Failed(failed) => cut(&failed.error),
+        ExportEvent::Expired(_) => "its ZIP is deleted".to_owned(),
     }
 }
 

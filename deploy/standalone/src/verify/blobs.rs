@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use atelier_events::log::READ_LIMIT;
-use atelier_events::{Artwork, Blob, BlobError, Position, Recorded, Unreadable};
+use atelier_events::{Artwork, Blob, BlobError, Export, Position, Recorded, Unreadable};
 use atelier_runtime::Connections;
 use futures::StreamExt;
+use time::OffsetDateTime;
 
 use super::{Flaw, Progress};
 
@@ -97,9 +98,17 @@ async fn check(connections: &Connections, event: &Recorded, blob: Blob) -> anyho
     })
 }
 
-/// Whether the blob was a rendition that others have taken the place of: `atelier sweep` deletes those.
+/// Whether the blob was a rendition that others have taken the place of, which `atelier sweep` deletes, or of an export whose
+/// time is over.
 async fn superseded(connections: &Connections, event: &Recorded, key: &str) -> anyhow::Result<bool> {
     let events = connections.log.read_stream(&event.stream).await.context("reading the log")?;
+    if let Ok(Some(export)) = events.iter().try_fold(None, Export::fold) {
+        return Ok(match export {
+            Export::Expired(_) => true,
+            Export::Completed(completed) => completed.kept_until.is_some_and(|until| until < OffsetDateTime::now_utc()),
+            Export::Pending(_) | Export::Failed(_) => false,
+        });
+    }
     let Ok(Some(artwork)) = Artwork::of(&events) else { return Ok(false) };
     let present = artwork.variants.iter().flat_map(|variant| {
         let renditions = variant.rendered.iter().flat_map(|rendered| &rendered.renditions);

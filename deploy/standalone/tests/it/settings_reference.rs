@@ -32,6 +32,7 @@ fn the_settings_reference_names_every_setting_with_its_default() {
         ("thumbnails", defaults(&atelier_thumbnails::Policy::default())),
         ("render", defaults(&atelier_thumbnails::settings::RenderSettings::default())),
         ("watermark", defaults(&atelier_thumbnails::watermarks::Watermarks::default())),
+        ("exports", defaults(&atelier_exports::ExportSettings::default())),
         ("index", defaults(&atelier_index::IndexSettings::default())),
         ("site", defaults(&atelier_site::settings::SiteSettings::default())),
     ]
@@ -52,6 +53,7 @@ fn every_daemon_reads_the_settings_reference() {
     load_from::<atelier_producer::settings::Settings>(file, HashMap::new()).expect("the producer");
     load_from::<atelier_runtime::Settings>(file, HashMap::new()).expect("a consumer");
     load_from::<atelier_thumbnails::settings::Settings>(file, HashMap::new()).expect("thumbnails");
+    load_from::<atelier_exports::settings::Settings>(file, HashMap::new()).expect("exports");
     load_from::<atelier_index::settings::Settings>(file, HashMap::new()).expect("index");
     load_from::<atelier_site::settings::Settings>(file, HashMap::new()).expect("site");
 }
