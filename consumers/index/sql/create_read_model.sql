@@ -108,8 +108,10 @@ comment on table renditions is 'the files of a complete variant, for lists and p
 create table exports (
     id uuid not null,
     state text not null,
-    -- {"all": position} or {"artworks": [id, …]}.
+    -- {"all": position}, {"artworks": [id, …]} or {"listed": blob}.
     selection jsonb not null,
+    -- "originals" or {"rendition": kind}.
+    files jsonb not null,
     archive_key text,
     archive_sha256 text,
     archive_media_type text,
@@ -120,10 +122,12 @@ create table exports (
     error text,
     requested_at timestamptz not null,
     finished_at timestamptz,
+    -- When the ZIP is to be deleted; null where it is kept for ever.
+    kept_until timestamptz,
     -- The export.requested.
     position bigint not null,
     constraint "an export has one row" primary key (id),
-    constraint "an export's state is known" check (state in ('pending', 'completed', 'failed')),
+    constraint "an export's state is known" check (state in ('pending', 'completed', 'failed', 'expired')),
     constraint "an export that ended says when" check ((state = 'pending') = (finished_at is null))
 );
 comment on table exports is 'an export by its id';

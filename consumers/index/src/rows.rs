@@ -1,7 +1,7 @@
 //! What is folded, as rows of the read model: each struct has the columns of its table. A batch of them goes into
 //! one statement as JSON, or, in a replay, as lines of a `COPY`.
 
-use atelier_events::export::{self, Export, Missing, Selection};
+use atelier_events::export::{self, Export, Files, Missing, Selection};
 use atelier_events::{
     ArtworkId, Event, ExportId, GenerationId, Position, Recorded, Relation, Swatch, Variant, VariantId,
 };
@@ -218,13 +218,16 @@ impl FoldedExport {
         let Some(mut folded) = state else {
             return match Export::apply(None, event) {
                 Some(Export::Pending(requested)) => Some(Self::begun(requested, recorded)),
-                Some(Export::Completed(_) | Export::Failed(_)) | None => None,
+                Some(Export::Completed(_) | Export::Failed(_) | Export::Expired(_)) | None => None,
             };
         };
         let after = Export::apply(Some(folded.export.clone()), event);
         if let Some(after) = after.filter(|after| *after != folded.export) {
+            // It ended when it was written, not when its ZIP was deleted.
+            if !matches!(after, Export::Expired(_)) {
+                folded.ended_at = Some(recorded.occurred_at);
+            }
             folded.export = after;
-            folded.ended_at = Some(recorded.occurred_at);
         }
         Some(folded)
     }
@@ -245,6 +248,7 @@ pub(crate) struct ExportRow<'a> {
     id: ExportId,
     state: &'static str,
     selection: Document<&'a Selection>,
+    files: Document<&'a Files>,
     archive_key: Option<&'a str>,
     archive_sha256: Option<&'a str>,
     archive_media_type: Option<&'a str>,
@@ -256,6 +260,8 @@ pub(crate) struct ExportRow<'a> {
     requested_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     finished_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    kept_until: Option<OffsetDateTime>,
     position: Position,
 }
 
@@ -265,12 +271,14 @@ impl<'a> ExportRow<'a> {
             Export::Pending(_) => ("pending", None, None),
             Export::Completed(completed) => ("completed", Some(completed), None),
             Export::Failed(failed) => ("failed", None, Some(failed.error.as_str())),
+            Export::Expired(completed) => ("expired", Some(completed), None),
         };
         let archive = completed.map(|completed| &completed.archive);
         Self {
             id: folded.requested.export_id,
             state,
             selection: Document(&folded.requested.selection),
+            files: Document(&folded.requested.files),
             archive_key: archive.map(|blob| blob.key.as_str()),
             archive_sha256: archive.map(|blob| blob.sha256.as_str()),
             archive_media_type: archive.map(|blob| blob.media_type.as_str()),
@@ -280,6 +288,7 @@ impl<'a> ExportRow<'a> {
             error,
             requested_at: folded.requested_at,
             finished_at: folded.ended_at,
+            kept_until: completed.and_then(|completed| completed.kept_until),
             position: folded.position,
         }
     }

@@ -7,8 +7,8 @@ use sqlx::types::Uuid;
 use sqlx::{Connection as _, PgConnection, Row};
 
 use crate::story::{
-    Story, by_chance, catch_up, created, deployed, export_completed, export_failed, export_requested, failed,
-    generated, recipe, rendered, requested, started, titled, uploaded,
+    Story, by_chance, catch_up, created, deployed, export_completed, export_expired, export_failed, export_requested,
+    failed, generated, recipe, rendered, requested, started, titled, uploaded,
 };
 
 /// State of the variant and status of its artwork, the variant's failure and cost, whether it was started and finished.
@@ -115,12 +115,14 @@ async fn a_generation_shows_its_recipe_lineage_cost_and_failure() -> anyhow::Res
 #[tokio::test]
 async fn exports_end_and_stay_complete() -> anyhow::Result<()> {
     let story = Story::begin().await?;
-    let [pending, done, gone] = [ExportId::new(), ExportId::new(), ExportId::new()];
-    for export in [pending, done, gone] {
+    let [pending, done, gone, over] = [ExportId::new(), ExportId::new(), ExportId::new(), ExportId::new()];
+    for export in [pending, done, gone, over] {
         story.tell(Stream::export(export), vec![export_requested(export, Selection::Artworks(Vec::new()))]).await?;
     }
     story.tell(Stream::export(done), vec![export_completed(done), export_failed(done)]).await?;
     story.tell(Stream::export(gone), vec![export_failed(gone)]).await?;
+    let ended = vec![export_completed(over), export_expired(over), export_failed(over)];
+    story.tell(Stream::export(over), ended).await?;
     story.read_model().await?;
     let rows: Vec<ExportSeen> =
         sqlx::query_as("select id, state, pictures, error, finished_at is null from read.exports order by position")
@@ -132,6 +134,7 @@ async fn exports_end_and_stay_complete() -> anyhow::Result<()> {
             (pending.0, "pending".to_owned(), None, None, true),
             (done.0, "completed".to_owned(), Some(3), None, false),
             (gone.0, "failed".to_owned(), None, Some("nothing to export".to_owned()), false),
+            (over.0, "expired".to_owned(), Some(3), None, false),
         ]
     );
     Ok(())

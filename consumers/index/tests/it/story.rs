@@ -100,6 +100,8 @@ pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
         upload_key,
         filename,
         length: 7,
+        recipe: None,
+        lineage: Vec::new(),
         priority: atelier_events::Priority::default(),
     }))
 }
@@ -179,12 +181,23 @@ pub(crate) fn failed(variant_id: VariantId, error: &str) -> Event {
 }
 
 pub(crate) fn export_requested(export_id: ExportId, selection: Selection) -> Event {
-    Event::Export(ExportEvent::Requested(export::Requested { export_id, selection }))
+    Event::Export(ExportEvent::Requested(export::Requested { export_id, selection, files: export::Files::Originals }))
 }
 
 pub(crate) fn export_completed(export_id: ExportId) -> Event {
     let archive = Blob { key: keys::export(export_id), ..original(VariantId::new(), 99) };
-    Event::Export(ExportEvent::Completed(export::Completed { export_id, archive, pictures: 3, missing: Vec::new() }))
+    Event::Export(ExportEvent::Completed(export::Completed {
+        export_id,
+        archive,
+        pictures: 3,
+        missing: Vec::new(),
+        contents: None,
+        kept_until: None,
+    }))
+}
+
+pub(crate) fn export_expired(export_id: ExportId) -> Event {
+    Event::Export(ExportEvent::Expired(export::Expired { export_id }))
 }
 
 pub(crate) fn export_failed(export_id: ExportId) -> Event {
@@ -220,9 +233,10 @@ pub(crate) async fn by_chance(story: &Story, seed: u64, appends: usize) -> anyho
             }
             7..=9 => {
                 let export = exports.first().copied().filter(|_| chance.random()).unwrap_or_else(ExportId::new);
-                let event = match chance.random_range(0..3) {
+                let event = match chance.random_range(0..4) {
                     0 => export_requested(export, Selection::All(Position(1))),
                     1 => export_completed(export),
+                    2 => export_expired(export),
                     _ => export_failed(export),
                 };
                 story.tell(Stream::export(export), vec![event]).await?;
