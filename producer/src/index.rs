@@ -72,6 +72,15 @@ impl Index {
         Ok(artworks::find(&self.pool, filter, limit).await?)
     }
 
+    /// The ids of artworks, newest first, each with where to go on.
+    pub(crate) async fn find_artwork_ids(
+        &self,
+        filter: &ArtworkFilter,
+        limit: i64,
+    ) -> Result<Vec<(uuid::Uuid, i64)>, Problem> {
+        Ok(artworks::find_ids(&self.pool, filter, limit).await?)
+    }
+
     /// One artwork and its variants, both as of the same moment.
     pub(crate) async fn find_artwork(&self, id: uuid::Uuid) -> Result<Option<(ArtworkRow, Vec<VariantRow>)>, Problem> {
         let filter = ArtworkFilter { id: Some(id), ..ArtworkFilter::default() };

@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     KeyReused,
     /// Read again and decide again.
     Conflict,
+    /// It was there, and is not any more.
+    Gone,
     /// Wait for the index, then ask again.
     IndexBehind,
     /// Something this needs is down: ask again later.
@@ -74,6 +76,7 @@ impl Kind {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key was used before")
             }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Something else happened first"),
+            Self::Gone => (StatusCode::GONE, "gone", "It is not there any more"),
             Self::IndexBehind => (StatusCode::SERVICE_UNAVAILABLE, "index-behind", "The index has not got there yet"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Something this needs is not there"),
             Self::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "storage-full", "There is no room left"),

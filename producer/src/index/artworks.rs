@@ -85,3 +85,24 @@ pub(super) async fn find(
         .fetch_all(executor)
         .await
 }
+
+/// The ids alone, each with its `created_position`.
+pub(super) async fn find_ids(
+    executor: impl PgExecutor<'_>,
+    filter: &ArtworkFilter,
+    limit: i64,
+) -> sqlx::Result<Vec<(Uuid, i64)>> {
+    sqlx::query_as(include_str!("../../sql/find_artwork_ids.sql"))
+        .bind(filter.before)
+        .bind(filter.id)
+        .bind(&filter.status)
+        .bind(&filter.tag)
+        .bind(&filter.category)
+        .bind(filter.featured)
+        .bind(&filter.owner)
+        .bind(&filter.words)
+        .bind(limit)
+        .persistent(false)
+        .fetch_all(executor)
+        .await
+}

@@ -7,6 +7,7 @@ use uuid::Uuid;
 pub(crate) struct ExportRow {
     pub(crate) id: Uuid,
     pub(crate) state: String,
+    pub(crate) files: Value,
     pub(crate) archive_key: Option<String>,
     pub(crate) archive_sha256: Option<String>,
     pub(crate) archive_length: Option<i64>,
@@ -15,4 +16,6 @@ pub(crate) struct ExportRow {
     pub(crate) error: Option<String>,
     pub(crate) requested_at: OffsetDateTime,
     pub(crate) finished_at: Option<OffsetDateTime>,
+    pub(crate) kept_until: Option<OffsetDateTime>,
+    pub(crate) position: i64,
 }

@@ -1,11 +1,13 @@
-//! Exports: asked for, followed, downloaded.
+//! Exports: asked for, followed, cancelled, downloaded.
 
-use atelier_events::export::{Completed, Selection};
-use atelier_events::{ArtworkId, Blob, Event, ExportEvent, ExportId, Position, Stream, keys};
+use atelier_events::export::{Completed, Expired, Files, Requested, Selection};
+use atelier_events::{
+    ArtworkId, Blob, Consumer, Event, ExportEvent, ExportId, Position, RenditionKind, Stream, jobs, keys,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::studio::{Studio, answer, id, pointers};
+use crate::studio::{Studio, answer, id, pointers, problem};
 
 #[tokio::test]
 async fn an_export_of_all_is_as_of_now_and_links_to_its_zip() -> anyhow::Result<()> {
@@ -27,7 +29,8 @@ async fn an_export_of_all_is_as_of_now_and_links_to_its_zip() -> anyhow::Result<
         media_type: "application/zip".to_owned(),
         length: 9,
     };
-    let completed = Completed { export_id: export, archive, pictures: 1, missing: Vec::new() };
+    let completed =
+        Completed { export_id: export, archive, pictures: 1, missing: Vec::new(), contents: None, kept_until: None };
     studio.tell(Stream::export(export), Event::Export(ExportEvent::Completed(completed))).await?;
     studio.index().await?;
     let done = answer(waiting.await??, StatusCode::OK).await?;
@@ -53,9 +56,181 @@ async fn an_export_names_artworks_that_are_there_each_once() -> anyhow::Result<(
         (json!({ "artwork_ids": [] }), "/artwork_ids"),
         (json!({ "artwork_ids": [artwork], "all": true }), "/all"),
         (json!({ "all": false }), "/artwork_ids"),
+        (json!({ "artwork_ids": [artwork], "matching": {} }), "/matching"),
+        (json!({ "all": true, "matching": {} }), "/all"),
+        (json!({ "matching": { "status": "sold" } }), "/matching/status"),
+        (json!({ "matching": { "q": "x".repeat(201) } }), "/matching/q"),
+        (json!({ "all": true, "files": "poster" }), "/files"),
         (json!({ "artwork_ids": vec![artwork; 1_001] }), "/artwork_ids"),
     ] {
         assert_eq!(pointers(&studio.refused("/v1/exports", &body, 400).await?), [at], "{body}");
     }
+    Ok(())
+}
+
+async fn requested(studio: &Studio, accepted: &serde_json::Value) -> anyhow::Result<(ExportId, Requested)> {
+    let export: ExportId = id(&accepted["id"])?;
+    let events = studio.log.read_stream(&Stream::export(export)).await?;
+    let Event::Export(ExportEvent::Requested(requested)) = events[0].event()? else { anyhow::bail!("{events:?}") };
+    Ok((export, requested))
+}
+
+#[tokio::test]
+async fn an_export_of_a_query_has_all_that_the_list_has_at_that_moment() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let mut expected = Vec::new();
+    for title in ["Harbour at dusk", "Harbour at dawn", "Mountain"] {
+        let artwork: ArtworkId = id(&studio.artwork(title).await?["id"])?;
+        if title.contains("Harbour") {
+            expected.insert(0, artwork);
+        }
+    }
+    studio.index().await?;
+    let body = json!({ "matching": { "q": "harbour", "owner": "ann" }, "files": "medium_1280_webp" });
+    let (export, requested) = requested(&studio, &studio.post("/v1/exports", &body).await?).await?;
+    assert_eq!(requested.files, Files::Rendition(RenditionKind::Medium1280Webp));
+    let Selection::Listed(list) = requested.selection else { anyhow::bail!("{:?}", requested.selection) };
+    assert_eq!(list.key, keys::export_list(export));
+    let found = studio.bucket.blobs.get(&list.key, 1_000).await?;
+    let found: Vec<ArtworkId> = std::str::from_utf8(&found)?.lines().map(str::parse).collect::<Result<_, _>>()?;
+    assert_eq!(found, expected);
+    let nothing = json!({ "matching": { "tag": "none has it" } });
+    assert_eq!(pointers(&studio.refused("/v1/exports", &nothing, 422).await?), ["/matching"]);
+    Ok(())
+}
+
+/// An export of everything with its job, before anybody has begun it.
+async fn waiting(studio: &Studio) -> anyhow::Result<ExportId> {
+    studio.artwork("Harbour").await?;
+    let export: ExportId = id(&studio.post("/v1/exports", &json!({ "all": true })).await?["id"])?;
+    jobs::enlist(studio.log.pool(), Position(0), studio.log.head().await?).await?;
+    studio.index().await?;
+    Ok(export)
+}
+
+#[tokio::test]
+async fn whoever_waits_sees_how_far_packing_is_until_it_has_ended() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let export = waiting(&studio).await?;
+    let path = format!("/v1/exports/{export}");
+    assert_eq!(studio.get(&path).await?["progress"], json!(null));
+    let claimed = jobs::claim(studio.log.pool(), Consumer::Exports, 1, "worker", 60_000).await?;
+    let progress = json!({ "pictures": 1, "total_pictures": 3, "bytes": 7, "total_bytes": 20 });
+    jobs::report_progress(studio.log.pool(), vec![(claimed[0].job, claimed[0].fence, progress.clone())]).await?;
+    // A lease that is another's by now tells nothing.
+    jobs::report_progress(studio.log.pool(), vec![(claimed[0].job, claimed[0].fence + 1, json!(null))]).await?;
+    let read = studio.get(&path).await?;
+    assert_eq!((&read["state"], &read["progress"]), (&json!("pending"), &progress));
+    let listed = studio.get("/v1/jobs?consumer=exports").await?;
+    assert_eq!(listed["items"][0]["progress"], progress);
+
+    let mut follower = studio.ann(Method::GET, &format!("{path}/progress")).send().await?;
+    let mut told = String::new();
+    while !told.contains("\n\n") {
+        told += std::str::from_utf8(&follower.chunk().await?.unwrap_or_default())?;
+    }
+    assert!(told.starts_with("event: pending\n") && told.contains("\"total_pictures\":3"), "{told}");
+    complete(&studio, export).await?;
+    while let Some(more) = follower.chunk().await? {
+        told += std::str::from_utf8(&more)?;
+    }
+    assert!(told.contains("event: completed\n") && told.contains("\"download_url\":\"http"), "{told}");
+    Ok(())
+}
+
+/// Its ZIP is there, and the index knows.
+async fn complete(studio: &Studio, export: ExportId) -> anyhow::Result<()> {
+    let archive = studio.bucket.blobs.put(&keys::export(export), "0123456789".into(), "application/zip").await?;
+    let completed =
+        Completed { export_id: export, archive, pictures: 1, missing: Vec::new(), contents: None, kept_until: None };
+    studio.tell(Stream::export(export), Event::Export(ExportEvent::Completed(completed))).await?;
+    studio.index().await
+}
+
+#[tokio::test]
+async fn a_download_leads_to_the_zip_takes_ranges_and_is_gone_when_its_time_is_over() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let export = waiting(&studio).await?;
+    let download = || studio.ann(Method::GET, &format!("/v1/exports/{export}/download"));
+    let early = problem(download().send().await?, 409).await?;
+    assert!(early["detail"].as_str().is_some_and(|detail| detail.contains("is not completed yet")), "{early}");
+    complete(&studio, export).await?;
+    // The client follows to the bucket.
+    let whole = download().send().await?;
+    let etag = whole.headers()["etag"].clone();
+    assert_eq!((whole.status(), whole.text().await?.as_str()), (StatusCode::OK, "0123456789"));
+    let part = download().header("range", "bytes=2-4").header("if-range", etag).send().await?;
+    assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
+    assert_eq!((part.status(), part.text().await?.as_str()), (StatusCode::PARTIAL_CONTENT, "234"));
+    let beyond = download().header("range", "bytes=10-").send().await?;
+    assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+
+    let expired = Expired { export_id: export };
+    studio.tell(Stream::export(export), Event::Export(ExportEvent::Expired(expired))).await?;
+    studio.index().await?;
+    let read = studio.get(&format!("/v1/exports/{export}")).await?;
+    assert_eq!((&read["state"], &read["download_url"]), (&json!("expired"), &json!(null)));
+    let gone = problem(download().send().await?, 410).await?;
+    assert_eq!(gone["type"], "urn:atelier:problem:gone");
+    problem(studio.ann(Method::GET, &format!("/v1/exports/{}/download", ExportId::new())).send().await?, 404).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_export_is_cancelled_by_who_asked_for_it_and_its_later_deletion_is_not() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let export = waiting(&studio).await?;
+    let path = format!("/v1/exports/{export}/cancel");
+    let stranger = studio.stranger(Method::POST, &path).bearer_auth("of-bob").send().await?;
+    problem(stranger, 403).await?;
+    let cancel = || studio.ann(Method::POST, &path).send();
+    assert_eq!(answer(cancel().await?, StatusCode::OK).await?["cancelled"], true);
+    studio.index().await?;
+    let read = studio.get(&format!("/v1/exports/{export}")).await?;
+    assert_eq!((&read["state"], &read["error"]), (&json!("failed"), &json!("cancelled by ann")));
+    assert_eq!(answer(cancel().await?, StatusCode::OK).await?, json!({ "cancelled": false, "position": null }));
+
+    let done = waiting(&studio).await?;
+    complete(&studio, done).await?;
+    jobs::enlist(studio.log.pool(), Position(0), studio.log.head().await?).await?;
+    let cancel_done = studio.ann(Method::POST, &format!("/v1/exports/{done}/cancel")).send().await?;
+    answer(cancel_done, StatusCode::OK).await?;
+    let filter =
+        jobs::Filter { stream: Some(Stream::export(done)), state: Some("available".to_owned()), ..Default::default() };
+    assert_eq!(jobs::list(studio.log.pool(), &filter, 10).await?.len(), 1, "what deletes it in its time is left alone");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let (artwork, variant) = (ArtworkId::new(), atelier_events::VariantId::new());
+    let recipe =
+        json!({ "provider": "sketch", "prompt": "a harbour", "seed": 7, "width": 30, "height": 20, "params": {} });
+    let parent = atelier_events::VariantId::new();
+    let restore = json!({
+        "artwork_id": artwork, "variant_id": variant, "recipe": recipe,
+        "lineage": [{ "parent": parent, "relation": "refined" }],
+    });
+    let body =
+        json!({ "upload_key": studio.upload(crate::studio::PNG).await?, "title": "Harbour", "restore": restore });
+    let accepted = studio.post("/v1/artworks", &body).await?;
+    assert_eq!((&accepted["id"], &accepted["variant_id"]), (&json!(artwork), &json!(variant)));
+    studio.index().await?;
+    let read = studio.get(&format!("/v1/artworks/{artwork}")).await?;
+    assert_eq!(read["variants"][0]["recipe"], recipe);
+    assert_eq!(read["variants"][0]["lineage"][0]["parent"], json!(parent));
+
+    // The very same again is the same command, and anything else meets what is there.
+    assert_eq!(studio.post("/v1/artworks", &body).await?["position"], accepted["position"]);
+    let other = json!({ "artwork_id": ArtworkId::new(), "variant_id": variant });
+    for (restore, title) in [(restore, "Another title"), (other, "Harbour")] {
+        let body = json!({ "upload_key": body["upload_key"], "title": title, "restore": restore });
+        studio.refused("/v1/artworks", &body, 422).await?;
+    }
+    let new = json!({ "artwork_id": artwork, "variant_id": atelier_events::VariantId::new() });
+    let body = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": new });
+    let there = studio.refused("/v1/artworks", &body, 409).await?;
+    assert_eq!(there["detail"], format!("artwork {artwork} is there already"));
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) struct Studio {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) shutdown: CancellationToken,
     _stop: DropGuard,
-    _bucket: Bucket,
+    pub(crate) bucket: Bucket,
     base: String,
     http: Client,
     // Last, so that its connections are asked to end before it is dropped.
@@ -75,7 +75,7 @@ impl Studio {
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder().timeout(Duration::from_mins(1)).build()?;
         let stop = shutdown.clone().drop_guard();
-        Ok(Self { log, bus, shutdown, _stop: stop, _bucket: bucket, base, http, _database: database })
+        Ok(Self { log, bus, shutdown, _stop: stop, bucket, base, http, _database: database })
     }
 
     /// A request without a key.

@@ -15,8 +15,8 @@ use crate::index::ArtworkFilter;
 use crate::input::{Params, not_one_of, page_size};
 use crate::problem::{self, Flaws, Kind, Problem};
 
-const STATUSES: [&str; 4] = ["pending", "processing", "active", "failed"];
-const WORDS_CHARS: usize = 200;
+pub(crate) const STATUSES: [&str; 4] = ["pending", "processing", "active", "failed"];
+pub(crate) const WORDS_CHARS: usize = 200;
 
 /// Which artworks, and which page of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -1,48 +1,124 @@
-//! Exports: a selection of artworks as one ZIP.
+//! `POST /v1/exports`: artworks that are named, that a query finds, or all of them.
 
 use std::collections::HashSet;
 
-use atelier_events::export::{Requested, Selection};
+use atelier_events::export::{Files, Requested, Selection};
 use atelier_events::log::Write;
-use atelier_events::{ArtworkId, Event, ExpectedVersion, ExportEvent, ExportId, NewEvent, Position, Stream};
-use axum::Json;
+use atelier_events::{
+    ArtworkId, Blob, Event, ExpectedVersion, ExportEvent, ExportId, NewEvent, Position, RenditionKind, Stream, keys,
+};
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use utoipa::{IntoParams, ToSchema};
+use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answers::accepted;
+use crate::api::answers::accepted;
+use crate::api::artworks::list::{STATUSES, WORDS_CHARS};
 use crate::app::App;
 use crate::auth::Asking;
 use crate::idempotency::{self, IdempotencyKey};
-use crate::index::ExportRow;
-use crate::input::{Asked, Command, Id, Params, Wait, check_count};
+use crate::index::ArtworkFilter;
+use crate::input::{Asked, Command, check_count, not_one_of};
 use crate::problem::{self, Flaws, Kind, Problem};
 
-/// The artworks that one request can name; whoever wants more takes all.
+/// The artworks that one request can name; whoever wants more asks by a query or takes all.
 const NAMED_ARTWORKS: usize = 1_000;
 
-/// An export that is to be written: either `artwork_ids` or `all`.
+/// Ids that one look at the index brings.
+const LISTED_AT_A_TIME: i64 = 10_000;
+
+/// An export that is to be written: `artwork_ids`, `matching` or `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct NewExport {
     /// These, at most 1,000.
     #[schema(min_items = 1, max_items = 1_000)]
     artwork_ids: Option<Vec<Uuid>>,
+    /// Every artwork that `GET /v1/artworks` would list by these filters now.
+    matching: Option<Matching>,
     /// Every artwork that is active now.
     all: bool,
+    /// Which file of each: `originals`, or a rendition: `display`, `lossless`, `medium_1280`, `medium_1280_webp`,
+    /// `medium_640`, `medium_640_webp`, `thumb`, `icon`, `preview`, `card` or `animation`.
+    #[schema(default = "originals", example = "display")]
+    files: Option<String>,
+}
+
+/// The filters of `GET /v1/artworks`; one that is not set is off.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Matching {
+    /// `pending`, `processing`, `active` or `failed`.
+    status: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// In this category.
+    category: Option<String>,
+    /// Featured, or not.
+    featured: Option<bool>,
+    /// Containing these words, as in a web search: quotes, `or` and `-` work.
+    #[schema(max_length = 200)]
+    q: Option<String>,
+    /// Of this owner.
+    owner: Option<String>,
+}
+
+impl Matching {
+    fn check(&self, flaws: &mut Flaws) {
+        flaws.fields([("matching/status", not_one_of(self.status.as_deref(), &STATUSES))]);
+        let chars = self.q.as_deref().map_or(0, |words| words.chars().count());
+        if chars > WORDS_CHARS {
+            flaws.at("/matching/q", format!("has {chars} characters, at most {WORDS_CHARS} are allowed"));
+        }
+    }
+
+    fn filter(self) -> ArtworkFilter {
+        ArtworkFilter {
+            status: self.status,
+            tag: self.tag.map(|tag| tag.trim().to_lowercase()),
+            category: self.category.map(|category| category.trim().to_lowercase()),
+            featured: self.featured,
+            owner: self.owner,
+            words: self.q,
+            ..ArtworkFilter::default()
+        }
+    }
+}
+
+/// The files of a word, if it is one.
+fn files(word: Option<&str>) -> Option<Files> {
+    match word {
+        None | Some("originals") => Some(Files::Originals),
+        Some(kind) => serde_json::from_value::<RenditionKind>(kind.into()).ok().map(Files::Rendition),
+    }
 }
 
 impl Command for NewExport {
     fn check(&self, flaws: &mut Flaws) {
         let ids = self.artwork_ids.as_deref();
-        match (ids, self.all) {
-            (Some(_), true) => flaws.at("/all", "is given together with artwork_ids: give one of them"),
-            (None, false) => flaws.at("/artwork_ids", "is missing: name some artworks, or give \"all\": true"),
-            (None, true) | (Some(_), false) => {}
+        match (ids, &self.matching, self.all) {
+            (Some(_), _, true) => flaws.at("/all", "is given together with artwork_ids: give one of them"),
+            (None, Some(_), true) => flaws.at("/all", "is given together with matching: give one of them"),
+            (Some(_), Some(_), false) => flaws.at("/matching", "is given together with artwork_ids: give one of them"),
+            (None, None, false) => {
+                flaws.at(
+                    "/artwork_ids",
+                    "is missing: name some artworks, give filters as \"matching\", or \"all\": true",
+                );
+            }
+            (None, None, true) | (None, Some(_), false) | (Some(_), None, false) => {}
+        }
+        if let Some(matching) = &self.matching {
+            matching.check(flaws);
+        }
+        if files(self.files.as_deref()).is_none() {
+            let word = self.files.as_deref().unwrap_or_default();
+            flaws.at(
+                "/files",
+                format!("{word:?} is neither \"originals\" nor a kind of rendition, such as \"display\""),
+            );
         }
         if ids.is_some_and(<[Uuid]>::is_empty) {
             flaws.at("/artwork_ids", "is empty");
@@ -72,7 +148,7 @@ pub(crate) struct CreatedExport {
         (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn create_export(
+pub(crate) async fn create_export(
     State(app): State<App>,
     asking: Asking,
     key: IdempotencyKey,
@@ -83,17 +159,19 @@ pub(super) async fn create_export(
         return accepted(answered);
     }
     let head = app.log.head().await?;
-    let selection = match command.artwork_ids {
-        Some(ids) => Selection::Artworks(existing(&app, &ids, head).await?),
-        None => Selection::All(head),
-    };
     let export_id = ExportId::new();
+    let files = files(command.files.as_deref()).unwrap_or_default();
+    let selection = match (command.artwork_ids, command.matching) {
+        (Some(ids), _) => Selection::Artworks(existing(&app, &ids, head).await?),
+        (None, Some(matching)) => Selection::Listed(list(&app, export_id, matching, head).await?),
+        (None, None) => Selection::All(head),
+    };
     let answer = json!({
         "id": export_id,
         "state": "pending",
         "url": app.api_url(&format!("/v1/exports/{export_id}")),
     });
-    let event = Event::Export(ExportEvent::Requested(Requested { export_id, selection }));
+    let event = Event::Export(ExportEvent::Requested(Requested { export_id, selection, files }));
     let write = Write {
         stream: Stream::export(export_id),
         expected: ExpectedVersion::NoStream,
@@ -116,85 +194,24 @@ async fn existing(app: &App, ids: &[Uuid], head: Position) -> Result<Vec<Artwork
     Ok(ids.iter().filter(|id| seen.insert(**id)).map(|id| ArtworkId(*id)).collect())
 }
 
-/// How to read an export.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Reading {
-    /// Waits so long for it to be completed or given up, such as `30s`; at most `60s`.
-    #[param(value_type = Option<String>, example = "30s")]
-    wait: Option<Wait>,
-    /// Waits until the index has got to this position of the log.
-    #[param(minimum = 0)]
-    after: Option<i64>,
-}
-
-/// How far an export has come.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ExportAnswer {
-    id: Uuid,
-    /// `pending`, `completed` or `failed`.
-    state: String,
-    /// Where the ZIP can be downloaded, once it is completed: signed, for whoever holds it. Reading the export again gives
-    /// a new one.
-    download_url: Option<String>,
-    /// Until when `download_url` is good.
-    #[serde(with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
-    /// Of the ZIP.
-    sha256: Option<String>,
-    /// Bytes.
-    length: Option<i64>,
-    /// How many pictures are in it.
-    pictures: Option<i64>,
-    /// The artworks that were asked for and are not in it, each with the reason.
-    #[schema(value_type = Vec<Object>)]
-    missing: Value,
-    /// Why it failed.
-    error: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    requested_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339::option")]
-    finished_at: Option<OffsetDateTime>,
-}
-
-/// Reads how far an export has come, with its download link.
-#[utoipa::path(
-    get, path = "/v1/exports/{id}", tag = "exports", params(("id" = uuid::Uuid, Path), Reading),
-    responses(
-        (status = 200, description = "How far it has come", body = ExportAnswer),
-        (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),
-    )
-)]
-pub(super) async fn read_export(
-    State(app): State<App>,
-    Id(id): Id<ExportId>,
-    Params(reading): Params<Reading>,
-) -> Result<Json<ExportAnswer>, Problem> {
-    app.caught_up(reading.after).await?;
-    let none = || Problem::new(Kind::NotFound, format!("there is no export {id}"));
-    app.find(|| app.index.find_export(id)).await?.ok_or_else(none)?;
-    let read = || async { app.index.find_export(id).await?.ok_or_else(none) };
-    let row = app.wait(reading.wait.unwrap_or_default().0, read, |row: &ExportRow| row.state != "pending").await?;
-    let signed = match &row.archive_key {
-        Some(key) => {
-            let name = format!("atelier-{}.zip", row.id);
-            Some(app.blobs.presign_get(key, Some(&name), app.presign_ttl).await?)
-        }
-        None => None,
-    };
-    let (download_url, expires_at) = signed.map(|signed| (signed.url, signed.expires_at)).unzip();
-    Ok(Json(ExportAnswer {
-        id: row.id,
-        state: row.state,
-        download_url,
-        expires_at,
-        sha256: row.archive_sha256,
-        length: row.archive_length,
-        pictures: row.pictures,
-        missing: row.missing.unwrap_or_else(|| json!([])),
-        error: row.error,
-        requested_at: row.requested_at,
-        finished_at: row.finished_at,
-    }))
+/// Writes down in the bucket what a query finds once the index has got to where the log is: an id a line.
+async fn list(app: &App, export_id: ExportId, matching: Matching, head: Position) -> Result<Blob, Problem> {
+    app.caught_up(Some(head.0)).await?;
+    let mut filter = matching.filter();
+    let mut upload = app.blobs.upload(&keys::export_list(export_id), "text/plain")?;
+    let mut is_empty = true;
+    loop {
+        let found = app.index.find_artwork_ids(&filter, LISTED_AT_A_TIME).await?;
+        let Some((_, last)) = found.last() else { break };
+        filter.before = Some(*last);
+        is_empty = false;
+        let lines: Vec<String> = found.iter().map(|(id, _)| format!("{id}\n")).collect();
+        upload.write(lines.concat().into()).await?;
+    }
+    if is_empty {
+        let mut flaws = Flaws::default();
+        flaws.at("/matching", "finds no artwork");
+        return Err(Problem::flawed(Kind::Unprocessable, flaws));
+    }
+    Ok(upload.finish().await?)
 }
