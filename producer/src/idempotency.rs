@@ -59,6 +59,11 @@ impl Command {
         Self { key: key.0.map(|key| format!("{}/{key}", asking.owner)), fingerprint }
     }
 
+    /// The one command of this name, whoever sends it: no caller's key begins with a slash.
+    pub(crate) fn unique(name: &str, fingerprint: [u8; 32]) -> Self {
+        Self { key: Some(format!("/{name}")), fingerprint }
+    }
+
     /// An id that the same request with the same key has again, for a command that leaves nothing in the log. None
     /// without a key.
     pub(crate) fn derived_id(&self) -> Option<Uuid> {

@@ -25,7 +25,7 @@ use tokio_util::io::ReaderStream;
 use answers::Accepted;
 pub use answers::{
     AcceptedArtwork, AcceptedExport, AcceptedGeneration, Artwork, Export, Failure, Generating, Generation, Job,
-    JobCount, Jobs, NewArtwork, NewExport, NewGeneration, UploadSlot, Variant,
+    JobCount, Jobs, NewArtwork, NewExport, NewGeneration, Original, Restore, UploadSlot, Variant,
 };
 pub use feed::Feed;
 pub use refused::{Flaw, Refused};

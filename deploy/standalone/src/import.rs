@@ -1,8 +1,10 @@
 //! `atelier import`: pictures on this machine become artworks, by the API as any client would do it.
 //!
 //! The command of a picture has a key made from its bytes and its title, so that importing a folder twice, or again
-//! after it was broken off, adds what is missing and nothing else.
+//! after it was broken off, adds what is missing and nothing else. The ZIP of an export is taken back in picture by picture,
+//! each under the ids it had.
 
+mod archive;
 mod key;
 mod pictures;
 
@@ -28,7 +30,8 @@ const WAIT_LIMIT: Duration = Duration::from_mins(10);
 /// Adds pictures to the gallery.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Pictures (JPEG, PNG, WebP, GIF, AVIF), and folders, which are searched for them.
+    /// Pictures (JPEG, PNG, WebP, GIF, AVIF), folders, which are searched for them, and ZIPs of exports, whose artworks are
+    /// taken back in as they were.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// What is said about each.
@@ -143,6 +146,21 @@ pub async fn run(args: Args, client: &Client) -> anyhow::Result<ExitCode> {
 /// file that fails does not disturb the others.
 pub async fn import(client: &Client, options: Options, mut on_file: impl FnMut(&Imported)) -> anyhow::Result<Summary> {
     let Options { paths, details, wait } = options;
+    let (zips, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| archive::is_zip(path));
+    let mut summary = Summary::default();
+    let mut told = |imported: Imported| {
+        match imported.outcome {
+            Outcome::Added { .. } => summary.added += 1,
+            Outcome::AlreadyThere { .. } => summary.already_there += 1,
+            Outcome::Failed { .. } => summary.failed += 1,
+        }
+        on_file(&imported);
+    };
+    for zip in zips {
+        if let Err(error) = import_zip(client, &zip, wait, &mut told).await {
+            told(Imported { path: zip, outcome: Outcome::Failed { reason: format!("{error:#}") } });
+        }
+    }
     let found = tokio::task::spawn_blocking(move || pictures::find(&paths)).await?;
     let mut imports = futures::stream::iter(found)
         .map(|found| async {
@@ -158,16 +176,31 @@ pub async fn import(client: &Client, options: Options, mut on_file: impl FnMut(&
             }
         })
         .buffer_unordered(CONCURRENCY);
-    let mut summary = Summary::default();
     while let Some(imported) = imports.next().await {
-        match imported.outcome {
-            Outcome::Added { .. } => summary.added += 1,
-            Outcome::AlreadyThere { .. } => summary.already_there += 1,
-            Outcome::Failed { .. } => summary.failed += 1,
-        }
-        on_file(&imported);
+        told(imported);
     }
     Ok(summary)
+}
+
+/// Takes the pictures of an export back in, one after the other in the order they were created. One that fails does not
+/// disturb the others; an error is about the ZIP as a whole.
+async fn import_zip(client: &Client, path: &Path, wait: bool, told: &mut impl FnMut(Imported)) -> anyhow::Result<()> {
+    let mut archive = archive::Archive::open(path).await?;
+    for entry in std::mem::take(&mut archive.entries) {
+        let (artwork_id, file) = (entry.id, path.join(&entry.file));
+        let (back, unpacked) = archive.unpack(entry.clone()).await;
+        archive = back;
+        let restored = async {
+            let outcome = archive::restore(client, entry, unpacked?.path()).await?;
+            if wait {
+                client.published(artwork_id, WAIT_LIMIT).await?;
+            }
+            anyhow::Ok(outcome)
+        };
+        let outcome = restored.await.unwrap_or_else(|error| Outcome::Failed { reason: format!("{error:#}") });
+        told(Imported { path: file, outcome });
+    }
+    Ok(())
 }
 
 async fn outcome_of(client: &Client, path: &Path, details: &Details, wait: bool) -> Outcome {
@@ -194,6 +227,7 @@ async fn import_one(client: &Client, path: &Path, details: &Details, wait: bool)
         tags: details.tags.clone(),
         // Whoever waits for one picture comes before a folder of them.
         priority: Some("bulk"),
+        ..NewArtwork::default()
     };
     // Asked before the bytes are sent: what was imported before need not travel again.
     let accepted = match client.create_artwork(&artwork, &key).await {

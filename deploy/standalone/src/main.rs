@@ -42,7 +42,7 @@ enum Command {
     Requeue(jobs::OrderArgs),
     /// Cuts renditions again by the settings of today.
     Recut(recut::Args),
-    /// Lists, and deletes, renditions that nobody names any more.
+    /// Lists, and deletes, renditions that nobody names any more and uploads that were never finished.
     Sweep(sweep::Args),
     /// Shows what each consumer is at.
     Status(consumers::StatusArgs),

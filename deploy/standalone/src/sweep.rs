@@ -4,6 +4,9 @@
 //! A set goes as a whole, and only when all that nobody names of it is older than a stated age: a younger one may belong to
 //! an attempt that runs. The same time passes before what was shown until now is swept, since pages that name it are still
 //! open somewhere. Nothing outside the folders of renditions is looked at, so no original can be touched.
+//!
+//! Uploads in parts that were begun before that age and never finished are aborted: those of a worker that died and of which
+//! nobody took over the work.
 
 mod age;
 mod named;
@@ -13,7 +16,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use atelier_events::Connections;
+use atelier_events::{Connections, Export, Stream, keys};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -22,7 +25,7 @@ use age::Age;
 use named::Named;
 use orphans::Orphans;
 
-/// Deletes renditions that nobody names.
+/// Deletes renditions that nobody names, and uploads that were never finished.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Only what is older than this, such as 90m, 36h or 7d; an hour at least.
@@ -58,6 +61,10 @@ pub struct Swept {
     pub orphan_bytes: u64,
     /// Files that were deleted.
     pub deleted: u64,
+    /// Uploads in parts that were never finished, and are old enough to be forgotten.
+    pub unfinished: u64,
+    /// Those of them that were aborted.
+    pub aborted: u64,
 }
 
 /// Sweeps, and prints what was found.
@@ -99,7 +106,19 @@ pub async fn sweep(
         orphans: files.len() as u64,
         orphan_bytes: files.iter().map(|file| file.length).sum(),
         deleted: 0,
+        unfinished: 0,
+        aborted: 0,
     };
+    for upload in connections.blobs.unfinished_uploads("").await.context("listing unfinished uploads")? {
+        if upload.begun.is_none_or(|begun| begun >= before) || is_under_way(connections, &upload.key).await? {
+            continue;
+        }
+        swept.unfinished += 1;
+        if args.delete {
+            connections.blobs.abort_upload(&upload.key, &upload.upload_id).await?;
+            swept.aborted += 1;
+        }
+    }
     if args.delete {
         let bar = ProgressBar::new(swept.orphans).with_style(style()?);
         swept.deleted = orphans.delete(&connections.blobs, before, |deleted| bar.set_position(deleted)).await?;
@@ -108,15 +127,27 @@ pub async fn sweep(
     Ok((files, swept))
 }
 
+/// Whether the upload is of an export that is still to be completed: however long that takes, it is gone on with.
+async fn is_under_way(connections: &Connections, key: &str) -> anyhow::Result<bool> {
+    let id = key.strip_prefix(keys::EXPORTS).and_then(|name| name.strip_suffix(".zip")?.parse().ok());
+    let Some(id) = id else { return Ok(false) };
+    let events = connections.log.read_stream(&Stream::export(id)).await.context("reading the log")?;
+    Ok(matches!(events.iter().try_fold(None, Export::fold)?, Some(Export::Pending(_))))
+}
+
 impl Swept {
     fn told(&self, args: &Args) -> String {
-        let Self { named, young, orphans, orphan_bytes, deleted } = self;
+        let Self { named, young, orphans, orphan_bytes, deleted, unfinished, aborted } = self;
         let bytes = indicatif::HumanBytes(*orphan_bytes);
         let stay = format!("{named} are named by the log and {young} are younger than {}", args.older_than);
         if args.delete {
-            format!("deleted {deleted} of {orphans} files, {bytes}; {stay}")
+            format!(
+                "deleted {deleted} of {orphans} files, {bytes}, and aborted {aborted} of {unfinished} unfinished uploads; {stay}"
+            )
         } else {
-            format!("{orphans} files, {bytes}, are nobody's: --delete deletes them; {stay}")
+            format!(
+                "{orphans} files, {bytes}, are nobody's, and {unfinished} uploads are unfinished: --delete deletes them; {stay}"
+            )
         }
     }
 }

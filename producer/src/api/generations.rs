@@ -5,3 +5,5 @@ mod command;
 pub(super) mod create;
 mod origins;
 pub(super) mod read;
+
+pub(super) use command::PROMPT_CHARS;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use atelier_events::{ArtworkId, ExportId, GenerationId, Position, VariantId};
+use atelier_events::{ArtworkId, ExportId, GenerationId, Lineage, Position, Recipe, VariantId};
 use serde::{Deserialize, Serialize};
 
 /// Where a file is to be put.
@@ -39,6 +39,44 @@ pub struct NewArtwork {
     /// `interactive` or `bulk`; none for what the API thinks best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<&'static str>,
+    /// What it is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub materials: Option<String>,
+    /// Its size in the owner's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<String>,
+    /// The day it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
+    /// One word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Shown first where a page has a place for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub featured: bool,
+    /// A video of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video_url: Option<String>,
+    /// What it was elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+}
+
+/// What an artwork was that is taken back in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Restore {
+    /// Its id.
+    pub artwork_id: ArtworkId,
+    /// Of the variant that the upload is.
+    pub variant_id: VariantId,
+    /// What made that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+    /// What that comes from.
+    pub lineage: Vec<Lineage>,
+    /// The name it had at its owner's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
 }
 
 /// A command that was taken.
@@ -160,6 +198,17 @@ pub struct Variant {
     /// Why it failed, when it did.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// Its original, once there is one.
+    #[serde(default)]
+    pub original: Option<Original>,
+}
+
+/// What a variant was cut from.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Original {
+    /// Of the file.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 /// Why a variant failed.

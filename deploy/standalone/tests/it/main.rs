@@ -7,6 +7,7 @@ mod bench;
 mod blobs;
 mod bucket;
 mod client;
+mod exports;
 mod import;
 mod installation;
 mod jobs;

@@ -3,7 +3,8 @@
 use atelier_events::log::Write;
 use atelier_events::variant::Uploaded;
 use atelier_events::{
-    ArtworkEvent, ArtworkId, Details, Event, ExpectedVersion, NewEvent, Stream, VariantEvent, VariantId, artwork,
+    ArtworkEvent, ArtworkId, Details, Event, ExpectedVersion, Lineage, NewEvent, Recipe, Stream, VariantEvent,
+    VariantId, artwork,
 };
 use axum::extract::State;
 use axum::response::Response;
@@ -14,12 +15,19 @@ use uuid::Uuid;
 
 use super::{LINE_CHARS, check_about, check_title, tidy_category};
 use crate::api::answers::accepted;
+use crate::api::generations::PROMPT_CHARS;
 use crate::api::uploads::{check_media_type, check_size};
 use crate::app::App;
 use crate::auth::Asking;
 use crate::idempotency::{self, IdempotencyKey};
-use crate::input::{Asked, Command, check_date, check_line, check_url, not_a_priority, priority, tidy_tags};
+use crate::input::{
+    Asked, Command, check_count, check_date, check_line, check_text, check_url, not_a_priority, priority, tidy_tags,
+};
 use crate::problem::{self, Flaws, Kind, Problem};
+
+/// What a variant may come from, at the most, of one that is taken back in.
+const PARENTS: usize = 100;
+const FILENAME_CHARS: usize = 255;
 
 /// An artwork that is to be created from an upload.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -61,6 +69,57 @@ pub(crate) struct NewArtwork {
     /// `bulk` lets whatever is `interactive` go first.
     #[schema(default = "interactive", example = "bulk")]
     priority: Option<String>,
+    /// It was exported, and is to be again what it was: under these ids, made by this recipe.
+    restore: Option<Restore>,
+}
+
+/// What the manifest of an export says of an artwork beside its details.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restore {
+    artwork_id: Uuid,
+    /// Of the variant that the upload is.
+    variant_id: Uuid,
+    /// What made it; none of an upload.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    recipe: Option<Recipe>,
+    /// What it comes from.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>, max_items = 100)]
+    lineage: Vec<Lineage>,
+    /// The name it had at its owner's.
+    #[serde(default)]
+    #[schema(max_length = 255)]
+    filename: Option<String>,
+}
+
+impl Restore {
+    fn check(&self, flaws: &mut Flaws) {
+        check_count("/restore/lineage", self.lineage.len(), PARENTS, flaws);
+        check_line("/restore/filename", self.filename.as_deref().unwrap_or_default(), FILENAME_CHARS, flaws);
+        if let Some(recipe) = &self.recipe {
+            check_line("/restore/recipe/provider", &recipe.provider, LINE_CHARS, flaws);
+            check_text("/restore/recipe/prompt", &recipe.prompt, PROMPT_CHARS, flaws);
+        }
+    }
+
+    /// Refuses what is there. Artworks are asked for in the log; of which artwork a variant is, the index knows.
+    async fn check_absent(&self, app: &App) -> Result<(), Problem> {
+        let artwork_id = ArtworkId(self.artwork_id);
+        if !app.log.read_stream(&Stream::artwork(artwork_id)).await?.is_empty() {
+            return Err(Problem::new(Kind::Conflict, format!("artwork {artwork_id} is there already")));
+        }
+        app.caught_up(Some(app.log.head().await?.0)).await?;
+        let variant_id = VariantId(self.variant_id);
+        if !app.index.find_known_variants(&[variant_id]).await?.is_empty() {
+            return Err(Problem::new(
+                Kind::Conflict,
+                format!("variant {variant_id} is there already, of another artwork"),
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Command for NewArtwork {
@@ -79,6 +138,9 @@ impl Command for NewArtwork {
             }
         }
         flaws.fields([("priority", not_a_priority(self.priority.as_deref()))]);
+        if let Some(restore) = &self.restore {
+            restore.check(flaws);
+        }
         if let Some(date) = &self.created_date {
             check_date("/created_date", date, flaws);
         }
@@ -146,12 +208,22 @@ pub(crate) async fn create_artwork(
     key: IdempotencyKey,
     Asked { command, fingerprint }: Asked<NewArtwork>,
 ) -> Result<Response, Problem> {
-    let idempotent = idempotency::Command::new(&asking, key, fingerprint);
+    let idempotent = match &command.restore {
+        // Of two that restore one variant at the same time, one is refused: the index does not know either yet.
+        Some(restore) => idempotency::Command::unique(&format!("restore/{}", restore.variant_id), fingerprint),
+        None => idempotency::Command::new(&asking, key, fingerprint),
+    };
     if let Some(answered) = idempotent.answered(&app.log).await? {
         return accepted(answered);
     }
     let length = check_upload(&app, &command.upload_key).await?;
-    let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
+    let (artwork_id, variant_id) = match &command.restore {
+        Some(restore) => {
+            restore.check_absent(&app).await?;
+            (ArtworkId(restore.artwork_id), VariantId(restore.variant_id))
+        }
+        None => (ArtworkId::new(), VariantId::new()),
+    };
     let owner = asking.owner.to_string();
     let answer = json!({
         "id": artwork_id,
@@ -161,9 +233,12 @@ pub(crate) async fn create_artwork(
         "page_url": app.page_url(artwork_id),
     });
     let created = artwork::Created { artwork_id, owner, details: command.details() };
-    let filename = upload_name(&command.upload_key).unwrap_or_default().to_owned();
+    let (recipe, lineage, filename) =
+        command.restore.map(|restore| (restore.recipe, restore.lineage, restore.filename)).unwrap_or_default();
+    let filename = filename.unwrap_or_else(|| upload_name(&command.upload_key).unwrap_or_default().to_owned());
     let priority = command.priority.as_deref().map(priority).unwrap_or_default();
-    let uploaded = Uploaded { artwork_id, variant_id, upload_key: command.upload_key, filename, length, priority };
+    let upload_key = command.upload_key;
+    let uploaded = Uploaded { artwork_id, variant_id, upload_key, filename, length, recipe, lineage, priority };
     let events = [Event::Artwork(ArtworkEvent::Created(created)), Event::Variant(VariantEvent::Uploaded(uploaded))];
     let write = Write {
         stream: Stream::artwork(artwork_id),

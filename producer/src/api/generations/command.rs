@@ -13,7 +13,7 @@ use crate::input::{
 };
 use crate::problem::Flaws;
 
-const PROMPT_CHARS: usize = 4_000;
+pub(crate) const PROMPT_CHARS: usize = 4_000;
 const PROVIDER_CHARS: usize = 50;
 const COUNT: std::ops::RangeInclusive<u32> = 1..=16;
 const SIDE: std::ops::RangeInclusive<u32> = 64..=2_048;
