@@ -3,6 +3,7 @@
 //! A number alone says more about the machine than about Atelier. Each is therefore measured in rounds that alternate
 //! with those of a baseline, and told with the ratio of the two medians.
 
+mod export;
 mod folder;
 mod jobs;
 mod log;
@@ -21,9 +22,11 @@ use anyhow::ensure;
 use atelier_events::lifecycle::shutdown_signal;
 use clap::ValueEnum;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::installation::Installation;
 use crate::table::{self, Align};
+pub use export::Part;
 use scratch::Scratch;
 
 /// Pictures of a round of `thumbnails`.
@@ -46,6 +49,12 @@ pub struct Args {
     /// then looked at for growth.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub images: Option<u32>,
+    /// How much is exported, in GiB.
+    #[arg(long, default_value_t = 2.0)]
+    pub gib: f64,
+    /// A part of `export`, as a process of its own.
+    #[arg(long, hide = true)]
+    pub part: Option<Part>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -63,6 +72,8 @@ pub enum Name {
     Replay,
     /// What cutting the renditions of pictures costs; without any service, and compared by whoever runs something else.
     Renditions,
+    /// An export from its event to its ZIP, over the embedded bucket, against a plain copy of the same objects.
+    Export,
     /// The thumbnails consumer from end to end, over the embedded bucket and a log of its own, against the cutting alone.
     Thumbnails,
 }
@@ -85,8 +96,14 @@ pub struct Measured {
 }
 
 /// Measures on the server of the settings, in a database that is dropped afterwards, and prints each result as it comes.
-pub async fn run(args: Args, installation: Installation) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, mut installation: Installation) -> anyhow::Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.seconds <= 3_600.0, "--seconds {}: more than 0 and at most 3600", args.seconds);
+    ensure!(args.gib > 0.0 && args.gib <= 1_024.0, "--gib {}: more than 0 and at most 1024", args.gib);
+    if let Some(part) = args.part {
+        let connections = installation.connect(CancellationToken::new()).await?;
+        export::run_part(part, &connections).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let length = Duration::from_secs_f64(args.seconds);
     if cfg!(debug_assertions) {
         writeln!(std::io::stderr(), "this is a build without optimisation: the numbers are lower than they need be")?;
@@ -134,6 +151,7 @@ async fn measure(
     match args.name {
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
         Name::Jobs => jobs::measure(scratch, &producer.bus, length, &mut on_measured).await?,
+        Name::Export => Box::pin(export::measure(scratch, args.gib, &mut on_measured)).await?,
         Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
         Name::Thumbnails => {
             let images = args.images.unwrap_or(PICTURES);

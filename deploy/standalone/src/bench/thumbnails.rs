@@ -154,6 +154,8 @@ impl Stage {
                 upload_key,
                 filename: "picture".to_owned(),
                 length: picture.len() as u64,
+                recipe: None,
+                lineage: Vec::new(),
                 priority: Priority::Interactive,
             };
             let events =
@@ -185,7 +187,7 @@ impl Stage {
     }
 }
 
-fn details() -> Details {
+pub(super) fn details() -> Details {
     Details {
         title: "Harbour at dusk".to_owned(),
         description: String::new(),

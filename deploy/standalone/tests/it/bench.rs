@@ -119,3 +119,17 @@ async fn bench_thumbnails_prints_the_rate_of_the_consumer_against_that_of_its_wo
     let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
 }
+
+#[tokio::test]
+async fn bench_export_prints_rate_and_memory_against_a_plain_copy_and_leaves_nothing() {
+    let (database, folder) = scene().await;
+    let measured = bench(&["export", "--gib", "0.03"], &database, &folder).await;
+    let named: Vec<_> = measured.iter().map(|one| (one["name"].as_str(), one["unit"].as_str())).collect();
+    assert_eq!(named, [(Some("export_mib_per_s"), Some("MiB/s")), (Some("export_peak_mib"), Some("MiB"))]);
+    for one in &measured {
+        let number = |key: &str| one[key].as_f64().unwrap();
+        assert!((number("ratio") * number("baseline_value") / number("value") - 1.0).abs() < 1e-6, "{one}");
+    }
+    let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
+}
