@@ -1,55 +1,184 @@
 //! Listings cut into pages that never change once they are full.
+//!
+//! Whoever comes to a listing takes its next place and keeps it for good: whoever leaves keeps the place empty, and has it
+//! again after coming back. So a removal concerns one page, and what is listed follows from the order of what happened,
+//! however often somebody looked in between.
 
-use std::ops::Range;
+use std::collections::{BTreeMap, HashMap};
 
-/// How many artworks one page of a listing shows.
-pub const PAGE_SIZE: usize = 24;
+use crate::catalogue::Slot;
 
-/// A listing of `len` artworks, newest first, in pages numbered from the oldest, from 1.
+/// How many places one page of a listing has.
+pub const PAGE_SIZE: u32 = 24;
+
+/// A front shows at least so many artworks where there are as many, so that it does not look bare just after a page was
+/// sealed.
+pub const FRONT_MIN: usize = 6;
+
+/// A listing in pages numbered from the oldest place, from 1.
 ///
-/// Page `k` holds the `k`-th `size` artworks that were ever listed. It is sealed as soon as a newer page exists: from
-/// then on its artworks and its links to both neighbours stay the same, whatever is added. The newest page may be full
-/// without being sealed, since the page that its link to newer works would need does not exist yet.
-///
-/// Ranges are indexes into the listing, newest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Page `k` has the `k`-th [`PAGE_SIZE`] places. It comes into being when all of them have been given, and is there for as
+/// long as somebody is on one of them. It is sealed when a newer page is there: from then on its links to both
+/// neighbours stay the same, whatever is added. What is not on a page yet is on the front.
+#[derive(Clone, Debug, Default)]
 pub struct Archive {
-    len: usize,
-    size: usize,
+    /// Who is listed, by place.
+    listed: BTreeMap<u32, Slot>,
+    /// Every place that was ever given.
+    places: HashMap<Slot, u32>,
 }
 
 impl Archive {
-    /// `size` is at least 1.
-    #[must_use]
-    pub fn new(len: usize, size: usize) -> Self {
-        assert!(size > 0, "a page shows at least one artwork");
-        Self { len, size }
+    /// Lists it, on the place that it had before if it was listed before.
+    pub fn enter(&mut self, slot: Slot) {
+        let next = self.given();
+        let place = *self.places.entry(slot).or_insert(next);
+        self.listed.insert(place, slot);
     }
 
-    /// How many pages there are; none for an empty listing.
-    #[must_use]
-    pub fn pages(self) -> usize {
-        self.len.div_ceil(self.size)
+    /// Lists it no more.
+    pub fn leave(&mut self, slot: Slot) {
+        if let Some(place) = self.places.get(&slot) {
+            self.listed.remove(place);
+        }
     }
 
-    /// What page `number` shows; empty when there is no such page.
+    /// How many are listed.
     #[must_use]
-    pub fn page(self, number: usize) -> Range<usize> {
-        let oldest = number.saturating_sub(1).saturating_mul(self.size).min(self.len);
-        let newest = number.saturating_mul(self.size).min(self.len);
-        self.len - newest..self.len - oldest
+    pub fn len(&self) -> usize {
+        self.listed.len()
     }
 
-    /// What the front of the listing shows: the newest page and the sealed one before it, so that it never looks bare
-    /// just after a page was sealed.
+    /// Whether nobody is.
     #[must_use]
-    pub fn front(self) -> Range<usize> {
-        0..self.page(self.pages().saturating_sub(1).max(1)).end
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The place of one that is listed, or was.
+    #[must_use]
+    pub fn place(&self, slot: Slot) -> Option<u32> {
+        self.places.get(&slot).copied()
+    }
+
+    /// Whether somebody is listed on this place.
+    #[must_use]
+    pub fn lists(&self, place: u32) -> bool {
+        self.listed.contains_key(&place)
+    }
+
+    /// All that are listed, newest first.
+    pub fn newest(&self) -> impl Iterator<Item = Slot> {
+        self.listed.values().rev().copied()
+    }
+
+    /// The listed one after this place.
+    #[must_use]
+    pub fn newer(&self, place: u32) -> Option<Slot> {
+        self.listed.range(place + 1..).next().map(|(_, slot)| *slot)
+    }
+
+    /// The listed one before this place.
+    #[must_use]
+    pub fn older(&self, place: u32) -> Option<Slot> {
+        self.listed.range(..place).next_back().map(|(_, slot)| *slot)
+    }
+
+    /// Whether fewer than `count` of those that are listed are newer than this place.
+    #[must_use]
+    pub fn is_among_newest(&self, place: u32, count: usize) -> bool {
+        self.listed.range(place + 1..).take(count).count() < count
+    }
+
+    /// Who is on the `number`-th `size` places, newest first.
+    pub fn chunk(&self, number: u32, size: u32) -> impl Iterator<Item = Slot> {
+        let places = number.saturating_sub(1) * size..number * size;
+        self.listed.range(places).rev().map(|(_, slot)| *slot)
+    }
+
+    /// The chunks on which somebody is, oldest first.
+    pub fn chunks(&self, size: u32) -> impl DoubleEndedIterator<Item = u32> {
+        (1..=self.given().div_ceil(size)).filter(move |number| self.chunk(*number, size).next().is_some())
+    }
+
+    /// Whether all places of the chunk have been given.
+    #[must_use]
+    pub fn is_full(&self, number: u32, size: u32) -> bool {
+        number * size <= self.given()
+    }
+
+    /// Whether there is such a page.
+    #[must_use]
+    pub fn has_page(&self, number: u32) -> bool {
+        self.is_full(number, PAGE_SIZE) && self.chunk(number, PAGE_SIZE).next().is_some()
+    }
+
+    /// The pages there are, oldest first.
+    pub fn pages(&self) -> impl Iterator<Item = u32> {
+        (1..=self.full_pages()).filter(|number| self.has_page(*number))
+    }
+
+    /// The next page that there is after this one.
+    #[must_use]
+    pub fn newer_page(&self, number: u32) -> Option<u32> {
+        let places = number * PAGE_SIZE..(self.full_pages() * PAGE_SIZE).max(number * PAGE_SIZE);
+        self.listed.range(places).next().map(|(place, _)| page_of(*place))
+    }
+
+    /// The last page that there is before this one.
+    #[must_use]
+    pub fn older_page(&self, number: u32) -> Option<u32> {
+        self.page_before(number.saturating_sub(1).min(self.full_pages()) * PAGE_SIZE)
+    }
+
+    /// What the front shows, newest first: who is on no page yet, and the newest pages while that is not enough.
+    pub fn front(&self) -> impl Iterator<Item = Slot> {
+        self.listed.range(self.front_start()..).rev().map(|(_, slot)| *slot)
+    }
+
+    /// The oldest place that the front covers.
+    #[must_use]
+    pub fn front_start(&self) -> u32 {
+        let mut start = self.full_pages() * PAGE_SIZE;
+        let mut shown = self.listed.range(start..).count();
+        while shown < FRONT_MIN
+            && let Some(page) = self.page_before(start)
+        {
+            start = (page - 1) * PAGE_SIZE;
+            shown += self.chunk(page, PAGE_SIZE).count();
+        }
+        start
     }
 
     /// The page that continues where the front ends.
     #[must_use]
-    pub fn below_front(self) -> Option<usize> {
-        self.pages().checked_sub(2).filter(|number| *number > 0)
+    pub fn below_front(&self) -> Option<u32> {
+        self.page_before(self.front_start())
     }
+
+    fn page_before(&self, place: u32) -> Option<u32> {
+        self.listed.range(..place).next_back().map(|(place, _)| page_of(*place))
+    }
+
+    /// How many places have been given.
+    #[must_use]
+    pub fn given(&self) -> u32 {
+        u32::try_from(self.places.len()).expect("slots are counted by 32 bits")
+    }
+
+    fn full_pages(&self) -> u32 {
+        self.given() / PAGE_SIZE
+    }
+}
+
+/// The page that has this place, once it is full.
+#[must_use]
+pub fn page_of(place: u32) -> u32 {
+    chunk_of(place, PAGE_SIZE)
+}
+
+/// The chunk that has this place.
+#[must_use]
+pub fn chunk_of(place: u32, size: u32) -> u32 {
+    place / size + 1
 }

@@ -1,6 +1,4 @@
-//! What there is to show: the published artworks, newest first, and what the site says about itself.
-
-use std::sync::Arc;
+//! What there is to show of an artwork, and what the site says about itself.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -55,9 +53,12 @@ pub struct Artwork {
     pub source_url: Option<String>,
     /// A video file, a page of a known player, or any page.
     pub video_url: Option<String>,
-    /// What the gallery is ordered by.
+    /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// When it was first shown.
+    #[serde(with = "time::serde::rfc3339")]
+    pub published_at: OffsetDateTime,
     /// The recipe's prompt; none for an upload.
     pub prompt: Option<String>,
     /// Who made the picture from the prompt.
@@ -124,42 +125,6 @@ pub struct Image {
     pub length: u64,
     /// Lower-case hexadecimal.
     pub sha256: String,
-}
-
-/// The published artworks, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<Artwork>", into = "Vec<Artwork>")]
-pub struct Gallery {
-    artworks: Vec<Arc<Artwork>>,
-}
-
-impl Gallery {
-    /// Takes the artworks in any order. Those of the same moment are ordered by id, so that the result does not depend
-    /// on the order in which they came.
-    #[must_use]
-    pub fn new(artworks: impl IntoIterator<Item = impl Into<Arc<Artwork>>>) -> Self {
-        let mut artworks: Vec<Arc<Artwork>> = artworks.into_iter().map(Into::into).collect();
-        artworks.sort_by_key(|artwork| std::cmp::Reverse((artwork.created_at, artwork.id)));
-        Self { artworks }
-    }
-
-    /// Newest first.
-    #[must_use]
-    pub fn artworks(&self) -> &[Arc<Artwork>] {
-        &self.artworks
-    }
-}
-
-impl From<Vec<Artwork>> for Gallery {
-    fn from(artworks: Vec<Artwork>) -> Self {
-        Self::new(artworks)
-    }
-}
-
-impl From<Gallery> for Vec<Artwork> {
-    fn from(gallery: Gallery) -> Self {
-        gallery.artworks.into_iter().map(Arc::unwrap_or_clone).collect()
-    }
 }
 
 impl Artwork {

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod assets;
 pub mod backdrop;
+pub mod catalogue;
 pub mod gallery;
 pub mod pages;
 pub mod publication;

@@ -1,27 +1,30 @@
 //! The site as a set of files, each of which can be rendered alone.
 //!
-//! [`Site::files`] lists what there is, [`Site::render`] makes one of them, so that ten thousand pages never have to be
-//! in memory together and a later caller may render only those that an event concerns.
+//! [`Site`] is told what is shown, and notes which files that concerns ([`Site::changed`], see `concerns.rs`).
+//! [`Site::everything`] lists all there are, [`Site::render`] makes one of them: ten thousand pages never have to be in memory
+//! together.
 
 mod artwork;
+mod concerns;
 mod feeds;
 mod frame;
 mod listing;
 mod search;
 mod sitemap;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use crate::archive::{Archive, PAGE_SIZE};
 use crate::assets::{Asset, hex};
-use crate::gallery::{Gallery, Image, SiteMeta};
-use crate::tags::{Tag, tags};
+use crate::catalogue::{Catalogue, KeyReused, Shown, Slot, TagId};
+use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::templates::{SOURCES, Templates};
 use crate::untrusted::{is_safe_path, web_link};
+use concerns::Concerned;
 
-pub use search::SEARCH_CHUNK;
+pub use search::{SEARCH_CHUNK, SEARCH_PART};
 pub use sitemap::SITEMAP_CHUNK;
 
 /// A file of the site.
@@ -33,31 +36,52 @@ pub struct Page {
     pub bytes: Vec<u8>,
 }
 
-/// Which file. Numbers count from 1, from the oldest artwork; indexes are those of the gallery and of its tags.
+/// Which file, in the order in which they are best written: what pages need first, the pages that lead to others last.
 #[expect(missing_docs, reason = "named like the files, which `Site::render` lists with what makes them")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum File {
-    Home,
-    Archive { number: usize },
-    Artwork { index: usize },
-    Tags,
-    Tag { tag: usize },
-    TagArchive { tag: usize, number: usize },
-    Search,
-    SearchIndex,
-    SearchChunk { number: usize },
-    Atom,
-    JsonFeed,
-    Sitemap,
-    SitemapListings,
-    SitemapChunk { number: usize },
-    NotFound,
-    Robots,
     Style,
     Script,
+    NotFound,
+    Robots,
+    Artwork { slot: Slot },
+    Archive { number: u32 },
+    TagArchive { tag: TagId, number: u32 },
+    Tag { tag: TagId },
+    SearchChunk { number: u32 },
+    SearchPart { number: u32 },
+    SitemapChunk { number: u32 },
+    SitemapListings,
+    Sitemap,
+    SearchIndex,
+    Search,
+    Tags,
+    Atom,
+    JsonFeed,
+    Home,
 }
 
-/// Why a site cannot be rendered.
+/// What a release has to look at. The rest is as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Files that there are.
+    pub files: Vec<File>,
+    /// Images that are shown.
+    pub images: Vec<Image>,
+    /// Paths of files that there are no more.
+    pub gone: Vec<String>,
+}
+
+impl Work {
+    /// Whether there is nothing to look at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { files, images, gone } = self;
+        files.is_empty() && images.is_empty() && gone.is_empty()
+    }
+}
+
+/// Why a site cannot be rendered, or an artwork not be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// Not absolute, not `http`, or ambiguous once a path is added.
@@ -77,44 +101,59 @@ pub enum RenderError {
     Json(#[from] serde_json::Error),
 }
 
-/// A gallery ready to be rendered.
+/// A gallery that can be rendered, and what has changed in it.
 #[derive(Debug)]
 pub struct Site {
     meta: SiteMeta,
-    gallery: Gallery,
-    tags: Vec<Tag>,
-    tags_of_artwork: Vec<Vec<usize>>,
+    catalogue: Catalogue,
+    concerned: Concerned,
     templates: Templates,
     style: Asset,
     script: Asset,
 }
 
 impl Site {
-    /// Checks what no page could be made from: the base URL and the keys of the images.
-    pub fn new(meta: SiteMeta, gallery: Gallery) -> Result<Self, RenderError> {
+    /// A gallery that shows nothing yet. Checks what no page could be made from.
+    pub fn new(meta: SiteMeta) -> Result<Self, RenderError> {
         if web_link(&meta.base_url).is_none() || meta.base_url.ends_with('/') || meta.base_url.contains(['?', '#']) {
             return Err(RenderError::BaseUrl(meta.base_url));
         }
-        let (tags, tags_of_artwork) = tags(&gallery);
-        let site = Self {
+        Ok(Self {
             meta,
-            gallery,
-            tags,
-            tags_of_artwork,
+            catalogue: Catalogue::default(),
+            concerned: Concerned::default(),
             templates: Templates::embedded()?,
             style: Asset::style(),
             script: Asset::script(),
-        };
-        let mut seen: BTreeMap<&str, &Image> = BTreeMap::new();
-        for image in site.gallery.artworks().iter().flat_map(|artwork| artwork.images()) {
-            if !is_safe_path(&media_path(&image.key)) {
-                return Err(RenderError::Key(image.key.clone()));
-            }
-            if seen.insert(&image.key, image).is_some_and(|other| other.sha256 != image.sha256) {
-                return Err(RenderError::KeyReused(image.key.clone()));
-            }
+        })
+    }
+
+    /// Shows the artwork, or shows it otherwise than before. One that was never shown becomes the newest; any other has the
+    /// places that it had. Nothing changes when it is refused.
+    pub fn show(&mut self, artwork: impl Into<Arc<Artwork>>) -> Result<(), RenderError> {
+        let artwork = artwork.into();
+        if let Some(image) = artwork.images().find(|image| !is_safe_path(&media_path(&image.key))) {
+            return Err(RenderError::Key(image.key.clone()));
         }
-        Ok(site)
+        let before = self.catalogue.slot(&artwork.id).and_then(|slot| self.catalogue.get(slot)).cloned();
+        if before.as_ref().is_some_and(|before| before.artwork == artwork) {
+            return Ok(());
+        }
+        self.changing(artwork.id, |catalogue| catalogue.show(artwork))?;
+        Ok(())
+    }
+
+    /// Shows this artwork no more.
+    pub fn hide(&mut self, id: Uuid) {
+        if let Some(slot) = self.catalogue.slot(&id) {
+            self.changing(id, |catalogue| catalogue.hide(slot));
+        }
+    }
+
+    /// How many artworks are shown.
+    #[must_use]
+    pub fn artworks(&self) -> usize {
+        self.catalogue.all().len()
     }
 
     /// A digest of everything but the gallery that the pages are made from: two sites of one edition and one gallery
@@ -134,39 +173,48 @@ impl Site {
         hex(&digest.finalize()[..4])
     }
 
-    /// Every file of the site except the images, in the order in which they are best written: what pages need first,
-    /// the pages that lead to others last.
+    /// Every file there is, and every image.
+    #[must_use]
+    pub fn everything(&self) -> Work {
+        let images = self.catalogue.all().newest().flat_map(|slot| self.shown(slot).artwork.images());
+        let mut images: Vec<Image> = images.cloned().collect();
+        images.sort_by(|a, b| a.key.cmp(&b.key));
+        images.dedup_by(|a, b| a.key == b.key);
+        Work { files: self.files(), images, gone: vec![] }
+    }
+
+    /// Every file of the site except the images.
     #[must_use]
     pub fn files(&self) -> Vec<File> {
-        let chunks = |size| 1..=Archive::new(self.gallery.artworks().len(), size).pages();
+        let all = self.catalogue.all();
         let mut files = vec![File::Style, File::Script, File::NotFound, File::Robots];
-        files.extend((0..self.gallery.artworks().len()).map(|index| File::Artwork { index }));
-        files.extend(chunks(PAGE_SIZE).map(|number| File::Archive { number }));
-        for (tag, entry) in self.tags.iter().enumerate() {
-            let pages = Archive::new(entry.members.len(), PAGE_SIZE).pages();
-            // The front of a listing of one page shows all there is.
-            files.extend((1..=pages).filter(|_| pages > 1).map(|number| File::TagArchive { tag, number }));
+        files.extend(all.newest().map(|slot| File::Artwork { slot }));
+        files.extend(all.pages().map(|number| File::Archive { number }));
+        for (tag, entry) in self.catalogue.tags() {
+            files.extend(entry.archive.pages().map(|number| File::TagArchive { tag, number }));
             files.push(File::Tag { tag });
         }
-        files.extend(chunks(SEARCH_CHUNK).map(|number| File::SearchChunk { number }));
-        files.extend(chunks(SITEMAP_CHUNK).map(|number| File::SitemapChunk { number }));
+        files.extend(self.search_chunks().map(|number| File::SearchChunk { number }));
+        files.extend(self.search_parts().map(|number| File::SearchPart { number }));
+        files.extend(all.chunks(SITEMAP_CHUNK).map(|number| File::SitemapChunk { number }));
         files.extend([File::SitemapListings, File::Sitemap, File::SearchIndex, File::Search, File::Tags]);
         files.extend([File::Atom, File::JsonFeed, File::Home]);
         files
     }
 
-    /// One file. `file` comes from [`Site::files`] of this site.
+    /// One file. `file` is one that there is.
     pub fn render(&self, file: File) -> Result<Page, RenderError> {
         let text = match file {
             File::Home => self.home()?,
             File::Archive { number } => self.archive_page(number)?,
-            File::Artwork { index } => self.artwork(index)?,
+            File::Artwork { slot } => self.artwork(slot)?,
             File::Tags => self.tag_list()?,
             File::Tag { tag } => self.tag_front(tag)?,
             File::TagArchive { tag, number } => self.tag_page(tag, number)?,
             File::Search => self.search_page()?,
             File::SearchIndex => self.search_index()?,
-            File::SearchChunk { number } => self.search_chunk(number)?,
+            File::SearchChunk { number } => self.search_entries(number, SEARCH_CHUNK)?,
+            File::SearchPart { number } => self.search_entries(number, SEARCH_PART)?,
             File::Atom => self.atom()?,
             File::JsonFeed => self.json_feed()?,
             File::Sitemap => self.sitemap()?,
@@ -180,29 +228,20 @@ impl Site {
         Ok(Page { path: self.path(file), bytes: text.into_bytes() })
     }
 
-    /// Every file except the images, one at a time.
-    pub fn pages(&self) -> impl Iterator<Item = Result<Page, RenderError>> {
-        self.files().into_iter().map(|file| self.render(file))
-    }
-
-    /// Every image the pages show, by its path in the site.
+    /// Its path in the site, also of a file that is there no more.
     #[must_use]
-    pub fn images(&self) -> BTreeMap<String, &Image> {
-        let images = self.gallery.artworks().iter().flat_map(|artwork| artwork.images());
-        images.map(|image| (media_path(&image.key), image)).collect()
-    }
-
-    fn path(&self, file: File) -> String {
+    pub fn path(&self, file: File) -> String {
         let directory = match file {
             File::Home => String::new(),
             File::Archive { number } => format!("page/{number}/"),
-            File::Artwork { index } => artwork_href(&self.gallery.artworks()[index].id),
+            File::Artwork { slot } => artwork_href(&self.catalogue.id(slot)),
             File::Tags => "tags/".to_owned(),
-            File::Tag { tag } => format!("tags/{}/", self.tags[tag].slug),
-            File::TagArchive { tag, number } => format!("tags/{}/page/{number}/", self.tags[tag].slug),
+            File::Tag { tag } => format!("tags/{}/", self.catalogue.tag(tag).slug),
+            File::TagArchive { tag, number } => format!("tags/{}/page/{number}/", self.catalogue.tag(tag).slug),
             File::Search => "search/".to_owned(),
             File::SearchIndex => return "search.json".to_owned(),
             File::SearchChunk { number } => return search::chunk_path(number),
+            File::SearchPart { number } => return search::part_path(number),
             File::Atom => return "feed.xml".to_owned(),
             File::JsonFeed => return "feed.json".to_owned(),
             File::Sitemap => return "sitemap.xml".to_owned(),
@@ -215,12 +254,25 @@ impl Site {
         };
         format!("{directory}index.html")
     }
+
+    /// An artwork that is shown: its slot comes from a listing, or from a file that there is.
+    fn shown(&self, slot: Slot) -> &Shown {
+        self.catalogue.get(slot).expect("what is listed is shown")
+    }
 }
 
-fn artwork_href(id: &uuid::Uuid) -> String {
+fn artwork_href(id: &Uuid) -> String {
     format!("artworks/{id}/")
 }
 
-fn media_path(key: &str) -> String {
+/// Where an image lies in the site.
+#[must_use]
+pub fn media_path(key: &str) -> String {
     format!("media/{key}")
+}
+
+impl From<KeyReused> for RenderError {
+    fn from(KeyReused(key): KeyReused) -> Self {
+        Self::KeyReused(key)
+    }
 }

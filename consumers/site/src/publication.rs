@@ -2,7 +2,8 @@
 //!
 //! What is published follows from the log alone. It is folded from the first event at every start (see `works.rs`), so
 //! there is no table to keep; the log also says which release is live (`site.deployed`), so a deploy that was done and
-//! not told is told, and none is done twice.
+//! not told is told, and none is done twice. What the live release shows already is not rendered again: from its position on
+//! it is noted what has changed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use atelier_runtime::Projection;
 
 use crate::gallery::{Image, SiteMeta};
 use crate::pages::Site;
-use crate::release::{self, Folder};
+use crate::release::{self, Compare, DeployError, Folder, Release};
 use crate::settings::SiteSettings;
 use crate::works::Works;
 
@@ -31,50 +32,99 @@ const SITE: &str = "main";
 pub struct Publication {
     log: Log,
     blobs: Blobs,
-    meta: SiteMeta,
+    base_url: String,
     folder: Folder,
     quiet: Duration,
     burst_max: Duration,
+    rebuild_every: Option<Duration>,
     /// The log has been folded up to here.
     folded: Position,
     works: Works,
-    site: SiteState,
+    /// Shared with the deploy while one is under way.
+    site: Arc<Site>,
+    /// What the log says is live.
+    told: SiteState,
     site_version: Version,
     /// The last event that changed what is to be seen.
     changed: Position,
     /// When the burst began that has not been deployed yet.
     burst_began: Option<Instant>,
-    /// This process has compared what is live with its own templates and settings, which the log knows nothing of.
-    compared: bool,
+    /// The release that was live at the start, while the log has not been folded up to it.
+    found: Option<Release>,
+    /// The release since which the site notes what has changed; none: it has to be compared.
+    since: Option<u64>,
+    rebuilt: Instant,
+}
+
+/// What a rebuild found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// What is live now.
+    pub release: Release,
+    /// Files of the live release that were not what they should be, missing, or none of its own.
+    pub differing: u64,
 }
 
 impl Publication {
     /// A gallery of this log, deployed to the folder of the settings.
     pub fn new(log: Log, blobs: Blobs, settings: SiteSettings) -> anyhow::Result<Self> {
+        let folder = settings.folder()?;
+        let base_url = settings.base_url.trim_end_matches('/').to_owned();
+        let site = Site::new(SiteMeta {
+            title: settings.title,
+            description: settings.description,
+            base_url: base_url.clone(),
+            author: settings.author,
+            language: settings.language,
+        })?;
+        let edition = site.edition();
         Ok(Self {
             works: Works::new(log.clone(), settings.kept_artworks),
             log,
             blobs,
-            folder: Folder::new(&settings.dir)?,
+            base_url,
             quiet: Duration::from_millis(settings.quiet_ms),
             burst_max: Duration::from_millis(settings.burst_max_ms),
-            meta: SiteMeta {
-                title: settings.title,
-                description: settings.description,
-                base_url: settings.base_url.trim_end_matches('/').to_owned(),
-                author: settings.author,
-                language: settings.language,
-            },
+            rebuild_every: Some(Duration::from_millis(settings.rebuild_every_ms)).filter(|every| !every.is_zero()),
             folded: Position(0),
-            site: SiteState::default(),
+            site: Arc::new(site),
+            told: SiteState::default(),
             site_version: Version(0),
             changed: Position(0),
             burst_began: None,
-            compared: false,
+            // Another edition has other pages: all are compared then.
+            found: folder.live()?.filter(|release| release.edition == edition),
+            since: None,
+            folder,
+            rebuilt: Instant::now(),
         })
     }
 
+    /// Renders everything, compares it with every byte that is live, and makes good what differs.
+    pub async fn rebuild(&mut self) -> anyhow::Result<Rebuilt> {
+        let began = Instant::now();
+        let done = self.deploy(Compare::Everything).await?;
+        let release = done.release;
+        let differing = if done.changed { release.files_written + release.files_removed } else { 0 };
+        metrics::counter!("atelier_site_rebuild_differing_files_total").increment(differing);
+        let (files, seconds) = (release.files, began.elapsed().as_secs_f64());
+        if differing == 0 {
+            tracing::info!(files, seconds, "rebuilt the site: every file was what it should be");
+        } else {
+            tracing::warn!(files, files.differing = differing, seconds, "rebuilt the site: files differed");
+        }
+        self.rebuilt = Instant::now();
+        Ok(Rebuilt { release, differing })
+    }
+
     fn fold(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
+        if self
+            .found
+            .as_ref()
+            .is_some_and(|found| u64::try_from(recorded.position.0).is_ok_and(|at| at > found.position))
+        {
+            self.take_found()?;
+        }
         // Whatever it says: what is told next expects to come after it.
         if recorded.stream == Stream::site(SITE) {
             self.site_version = recorded.version;
@@ -82,14 +132,17 @@ impl Publication {
         match recorded.event() {
             Ok(Event::Artwork(_) | Event::Variant(_)) => {
                 let id = recorded.stream.artwork_id().context("an artwork's event lies on another stream")?;
-                self.works.fold(id, recorded)?;
+                match self.works.fold(id, recorded)? {
+                    Some(artwork) => self.site()?.show(artwork)?,
+                    None => self.site()?.hide(id.0),
+                }
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
                     self.changed = recorded.position;
                     self.burst_began.get_or_insert_with(Instant::now);
                 }
             }
             Ok(Event::Site(_)) => {
-                self.site = SiteState::fold(std::mem::take(&mut self.site), recorded)?;
+                self.told = SiteState::fold(std::mem::take(&mut self.told), recorded)?;
             }
             // Exports show nothing, and a newer version's event is for who knows it.
             Ok(Event::Export(_)) | Err(Unreadable::UnknownType(_)) => {}
@@ -99,47 +152,65 @@ impl Publication {
         Ok(())
     }
 
-    fn is_live(&self) -> bool {
-        self.site.live.as_ref().is_some_and(|live| live.position >= self.changed)
+    /// The log has been folded up to the release that was live at the start: from here on it is noted what changes.
+    fn take_found(&mut self) -> anyhow::Result<()> {
+        if let Some(found) = self.found.take() {
+            self.site()?.settle();
+            self.since = Some(found.number);
+        }
+        Ok(())
     }
 
-    fn is_done(&self) -> bool {
-        self.is_live() && self.compared
+    fn site(&mut self) -> anyhow::Result<&mut Site> {
+        Arc::get_mut(&mut self.site).context("a deploy that was given up is still rendering")
     }
 
-    async fn deploy(&mut self) -> anyhow::Result<()> {
+    fn is_told(&self) -> bool {
+        self.told.live.as_ref().is_some_and(|live| live.position >= self.changed)
+    }
+
+    /// Whether what is to be seen is what is live, as far as can be told without looking at every file. Another daemon may
+    /// have deployed meanwhile, or somebody may have gone back to an earlier release.
+    fn is_done(&self) -> anyhow::Result<bool> {
+        Ok(self.is_told() && self.since.is_some() && self.folder.number()? == self.since)
+    }
+
+    async fn deploy(&mut self, compare: Compare) -> anyhow::Result<release::Deployed> {
         let began = Instant::now();
-        let gallery = self.works.gallery();
-        let artworks = gallery.artworks().len() as u64;
-        let site = Arc::new(Site::new(self.meta.clone(), gallery)?);
         let position = u64::try_from(self.changed.0).context("a position is never negative")?;
         let blobs = &self.blobs;
         let fetch = |image: Image| async move { Ok(blobs.get(&image.key, image.length).await?) };
-        let done = self.folder.deploy(position, site, fetch).await?;
-        self.compared = true;
-        if self.is_live() && !done.changed {
-            return Ok(());
+        let done = self.folder.deploy(position, Arc::clone(&self.site), compare, fetch).await?;
+        self.site()?.settle();
+        self.since = Some(done.release.number);
+        if done.changed {
+            metrics::histogram!("atelier_site_deploy_seconds").record(began.elapsed().as_secs_f64());
+            tracing::info!(
+                event.position = self.changed.0,
+                release = done.release.number,
+                artworks = done.release.artworks,
+                files = done.release.files,
+                files.written = done.release.files_written,
+                "deployed"
+            );
         }
-        metrics::histogram!("atelier_site_deploy_seconds").record(began.elapsed().as_secs_f64());
-        tracing::info!(
-            event.position = self.changed.0,
-            artworks,
-            files = done.files,
-            files.written = done.files_written,
-            "deployed"
-        );
-        self.tell(artworks, &done).await
+        if done.changed || !self.is_told() {
+            self.tell(&done).await?;
+        }
+        if done.changed
+            && let Err(error) = self.folder.prepare().await
+        {
+            // The site is live; without a spare, the next deploy takes as long as this would have.
+            tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "no spare tree could be prepared");
+        }
+        Ok(done)
     }
 
-    async fn tell(&mut self, artworks: u64, done: &release::Deployed) -> anyhow::Result<()> {
-        let deployed = Deployed {
-            position: self.changed,
-            artworks,
-            files: done.files,
-            files_written: done.files_written,
-            bytes_written: done.bytes_written,
-            url: format!("{}/", self.meta.base_url),
-        };
+    async fn tell(&mut self, done: &release::Deployed) -> anyhow::Result<()> {
+        let Release { artworks, files, files_written, bytes_written, .. } = done.release;
+        let (files_written, bytes_written) = if done.changed { (files_written, bytes_written) } else { (0, 0) };
+        let url = format!("{}/", self.base_url);
+        let deployed = Deployed { position: self.changed, artworks, files, files_written, bytes_written, url };
         let event = Event::Site(SiteEvent::Deployed(deployed));
         let told = Write {
             stream: Stream::site(SITE),
@@ -172,9 +243,10 @@ impl Projection for Publication {
     }
 
     async fn caught_up(&mut self) -> anyhow::Result<()> {
+        self.take_found()?;
         // What comes during a burst is read here. To wait for the next message would leave the burst undeployed until
         // somebody looks: this consumer is told of renditions alone, and the log grows by other events too.
-        while !self.is_done() && self.burst_began.is_some_and(|began| began.elapsed() < self.burst_max) {
+        while !self.is_done()? && self.burst_began.is_some_and(|began| began.elapsed() < self.burst_max) {
             tokio::time::sleep(self.quiet).await;
             let events = self.log.read(self.folded, READ_LIMIT).await?;
             if events.is_empty() {
@@ -182,10 +254,21 @@ impl Projection for Publication {
             }
             self.apply(&events).await?;
         }
-        if !self.is_done() {
-            self.deploy().await?;
-        }
+        let done = if !self.is_done()? {
+            self.deploy(Compare::Since(self.since)).await.map(drop)
+        } else if self.rebuild_every.is_some_and(|every| self.rebuilt.elapsed() >= every) {
+            self.rebuild().await.map(drop)
+        } else {
+            Ok(())
+        };
         self.burst_began = None;
-        Ok(())
+        match done {
+            // Somebody goes back, or rebuilds by hand, or another daemon was first: what is live then is looked at again.
+            Err(error) if matches!(error.downcast_ref(), Some(DeployError::Busy(_))) => {
+                tracing::info!("another deploy is running; looking again when it is done");
+                Ok(())
+            }
+            done => done,
+        }
     }
 }

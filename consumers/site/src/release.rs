@@ -1,19 +1,28 @@
-//! Deploying to a folder: a release is built beside the live one and swapped in by one `rename`.
+//! Deploying to a folder: a whole tree of files beside the live one is brought up to date and swapped in by one `rename`.
 //!
 //! ```text
-//! site            -> site.releases/00000000000000000042-1f3a9c02     what a web server serves
-//! site.releases/00000000000000000042-1f3a9c02/                       position in the log, edition of the pages
-//! site.releases/00000000000000000037-1f3a9c02/                       earlier releases, complete
-//! site.releases/.building-<uuid>/                                    a release that is not finished
-//! site.releases/.lock                                                one deploy at a time
+//! site                             -> site.releases/b-0000000042   what a web server serves
+//! site.releases/b-0000000042/         the live release: a tree of plain files
+//! site.releases/a-0000000041/         the release before it, whole, for whoever is still reading
+//! site.releases/c-0000000042/         the same as the live one: what the next release is made of
+//! site.releases/.updating-c/          a tree that is being changed
+//! site.releases/.staging-<uuid>/      what is going to be changed in it
+//! site.releases/history/0000000042/   what release 42 changed, and the files as they were before
+//! site.releases/.lock                 one deploy at a time
 //! ```
 //!
-//! A release gets its final name only once all of it is on the disk, and becomes live only after that. Whatever crashes
-//! in between leaves the old release live and at worst a folder without a final name, which the next deploy removes.
-//! Files that did not change are hard links to those of the release before: nothing inside a finished release is ever
-//! opened for writing.
+//! A deploy renders what has changed into `.staging`, renames the spare tree to `.updating`, moves what is staged into it,
+//! brings it to the disk, gives it its number, and swaps the link. That costs what the change costs, whatever the size
+//! of the gallery. Whatever crashes in between leaves the old release live; a tree without a number is thrown away
+//! and made anew from hard links to the live one. Once the new release is live, the tree of the one before the last is
+//! brought up to date with it ([`Folder::prepare`]): it is the next spare.
+//!
+//! Trees share the files in which they do not differ. No file of a tree is ever opened for writing: a file that changes is
+//! another file.
 
-mod building;
+mod history;
+mod staging;
+mod tree;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -22,13 +31,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use time::OffsetDateTime;
 
 use crate::gallery::Image;
-use crate::pages::{RenderError, Site};
-use building::Building;
-
-/// How many releases stay on disk, the live one among them.
-const KEPT_RELEASES: usize = 3;
+use crate::pages::{RenderError, Site, Work};
+use history::History;
+pub use history::Release;
+use staging::{Staging, Touch};
+use tree::TreeName;
 
 /// How many images are fetched at once; each is held in memory whole.
 const FETCHES: usize = 4;
@@ -39,23 +49,26 @@ pub struct Folder {
     /// The symbolic link.
     link: PathBuf,
     releases: PathBuf,
+    history: History,
+}
+
+/// What a deploy looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// What the site says has changed since this release. If another one is live, all pages, and images that are there are
+    /// taken to be what they should be by their length; nothing, if it is the one that is asked for.
+    Since(Option<u64>),
+    /// Every byte.
+    Everything,
 }
 
 /// What a deploy did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
-    /// The live release.
-    pub release: PathBuf,
-    /// False when this very release was live already.
+    /// What is live.
+    pub release: Release,
+    /// False when that was live already.
     pub changed: bool,
-    /// All files of the release, pages and images.
-    pub files: u64,
-    /// Their length.
-    pub bytes: u64,
-    /// Those that are not shared with the release before.
-    pub files_written: u64,
-    /// Their length.
-    pub bytes_written: u64,
 }
 
 /// Why nothing was deployed. What was live still is.
@@ -83,13 +96,33 @@ pub enum DeployError {
     Twice(String),
     #[error("\"{0}\" is not a path below the site")]
     Path(String),
+    #[error("nothing has been deployed to \"{0}\" yet")]
+    Nothing(PathBuf),
+    #[error("release {0} is live already")]
+    Live(u64),
+    #[error("there is no way back to release {asked}: {}", ways_back(*oldest, *live))]
+    NoWayBack { asked: u64, oldest: u64, live: u64 },
+    #[error("\"{path}\" is not what a deploy wrote there; remove \"{releases}\" to deploy from nothing")]
+    Damaged { path: PathBuf, releases: PathBuf, source: serde_json::Error },
     #[error("{doing} \"{path}\"")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
 }
 
+fn ways_back(oldest: u64, live: u64) -> String {
+    if oldest < live { format!("those from {oldest} to {} are kept", live - 1) } else { "no other is kept".to_owned() }
+}
+
+/// What is live.
+#[derive(Debug)]
+struct Live {
+    release: Release,
+    tree: PathBuf,
+}
+
 impl Folder {
-    /// The folder at `path`, which need not exist. Its releases lie beside it, in `<path>.releases`.
-    pub fn new(path: impl AsRef<Path>) -> Result<Self, DeployError> {
+    /// The folder at `path`, which need not exist. Its releases lie beside it, in `<path>.releases`; from the live one, as
+    /// many as `kept` can be gone back.
+    pub fn new(path: impl AsRef<Path>, kept: u32) -> Result<Self, DeployError> {
         let path = path.as_ref();
         let link = std::path::absolute(path).map_err(failed("resolving", path))?;
         let Some(name) = link.file_name() else {
@@ -97,35 +130,53 @@ impl Folder {
         };
         let mut name = name.to_owned();
         name.push(".releases");
-        Ok(Self { releases: link.with_file_name(name), link })
+        let releases = link.with_file_name(name);
+        Ok(Self { history: History::new(&releases, kept), releases, link })
     }
 
-    /// The position that is live, if any.
-    pub fn live(&self) -> Result<Option<u64>, DeployError> {
-        Ok(self.live_release()?.as_deref().and_then(position_of))
+    /// The number of the release that is live, if any.
+    pub fn number(&self) -> Result<Option<u64>, DeployError> {
+        Ok(self.live_tree()?.map(|tree| tree.number))
     }
 
-    /// Makes `site` live as it is at `position` of the log. `fetch` gives the bytes of an image that no earlier release
-    /// has; they are checked against their digest. Deploying what is live already changes nothing.
+    /// The release that is live, if any.
+    pub fn live(&self) -> Result<Option<Release>, DeployError> {
+        self.number()?.map(|number| self.history.release(number)).transpose()
+    }
+
+    /// The live release and those that can be gone back to, newest first.
+    pub fn releases(&self) -> Result<Vec<Release>, DeployError> {
+        let Some(live) = self.number()? else { return Ok(vec![]) };
+        (self.history.oldest(live)?..=live).rev().map(|number| self.history.release(number)).collect()
+    }
+
+    /// Makes `site` live as it is at `position` of the log. `fetch` gives the bytes of an image that is not live yet; they
+    /// are checked against their digest. Only what differs from what is live is written, and where nothing does and the
+    /// position is live already, nothing changes.
     ///
     /// Dropping the future leaves either the old or the new release live, both whole.
-    pub async fn deploy<F, R>(&self, position: u64, site: Arc<Site>, fetch: F) -> Result<Deployed, DeployError>
+    pub async fn deploy<F, R>(
+        &self,
+        position: u64,
+        site: Arc<Site>,
+        compare: Compare,
+        fetch: F,
+    ) -> Result<Deployed, DeployError>
     where
         F: Fn(Image) -> R,
         R: Future<Output = anyhow::Result<Bytes>>,
     {
         let (folder, start_site) = (self.clone(), Arc::clone(&site));
-        let started = blocking(move || folder.start(position, &start_site)).await?;
-        let (building, missing) = match started {
-            Started::Live(deployed) => return Ok(deployed),
-            Started::Building(building, missing) => (Arc::new(building), missing),
+        let (staging, missing) = match blocking(move || folder.start(position, &start_site, compare)).await? {
+            Started::Live(release) => return Ok(Deployed { release, changed: false }),
+            Started::Staging(staging, missing) => (Arc::new(staging), missing),
         };
         let mut fetched = stream::iter(missing)
-            .map(|(path, image)| {
+            .map(|image| {
                 let bytes = fetch(image.clone());
                 async move {
                     match bytes.await {
-                        Ok(bytes) => Ok((path, image, bytes)),
+                        Ok(bytes) => Ok((image, bytes)),
                         Err(source) => Err(DeployError::Fetch { key: image.key, source }),
                     }
                 }
@@ -133,59 +184,126 @@ impl Folder {
             .buffer_unordered(FETCHES);
         // Written one after the other: when a fetch fails, no write is left that would keep the lock a little longer and
         // turn the next attempt away.
-        while let Some((path, image, bytes)) = fetched.try_next().await? {
-            let building = Arc::clone(&building);
-            blocking(move || building.image(&path, &image, &bytes)).await?;
+        while let Some((image, bytes)) = fetched.try_next().await? {
+            let staging = Arc::clone(&staging);
+            blocking(move || staging.image(&image, &bytes)).await?;
         }
         drop(fetched);
         let folder = self.clone();
         blocking(move || {
-            for page in site.pages() {
-                let page = page?;
-                building.file(&page.path, &page.bytes)?;
-            }
-            folder.finish(&building)
+            staging.render(&site)?;
+            let next = Next { position, edition: site.edition(), artworks: site.artworks() as u64, back_to: None };
+            folder.finish(&staging, next)
         })
         .await
     }
 
-    /// Takes the lock, clears away what a crash left, and links the images that are already on disk.
-    fn start(&self, position: u64, site: &Site) -> Result<Started, DeployError> {
-        fs::create_dir_all(&self.releases).map_err(failed("creating", &self.releases))?;
-        let lock = self.lock()?;
-        let live = self.live_release()?;
-        if let Some(live) = live.as_deref().and_then(position_of).filter(|live| *live > position) {
-            return Err(DeployError::Stale { asked: position, live, releases: self.releases.clone() });
-        }
-        self.remove_unfinished()?;
-        let release = self.releases.join(format!("{position:020}-{}", site.edition()));
-        if release.is_dir() {
-            // Finished, but perhaps the crash came before the swap.
-            let changed = live.as_ref() != Some(&release);
-            if changed {
-                self.swap(&release)?;
-            }
-            let (files, bytes) = measure(&release).map_err(failed("reading", &release))?;
-            return Ok(Started::Live(Deployed { release, changed, files, bytes, files_written: 0, bytes_written: 0 }));
-        }
-        let building = Building::begin(&self.releases, release, live, lock)?;
-        let mut missing = vec![];
-        for (path, image) in site.images() {
-            if !building.link_image(&path, image)? {
-                missing.push((path, image.clone()));
-            }
-        }
-        Ok(Started::Building(building, missing))
+    /// Makes an earlier release live again, as a new one. None: the one before the live one.
+    pub async fn roll_back(&self, to: Option<u64>) -> Result<Deployed, DeployError> {
+        let folder = self.clone();
+        blocking(move || {
+            let (staging, target) = folder.stage_back(to)?;
+            let Release { position, edition, artworks, number, .. } = target;
+            folder.finish(&staging, Next { position, edition, artworks, back_to: Some(number) })
+        })
+        .await
     }
 
-    fn finish(&self, building: &Building) -> Result<Deployed, DeployError> {
-        let deployed = building.complete()?;
-        self.swap(&deployed.release)?;
-        self.prune(&deployed.release);
-        Ok(deployed)
+    /// Sees to it that a spare tree is as the live one, so that the next deploy finds it ready.
+    pub async fn prepare(&self) -> Result<(), DeployError> {
+        let folder = self.clone();
+        blocking(move || {
+            let _lock = folder.lock()?;
+            let Some(live) = folder.live_in_whole()? else { return Ok(()) };
+            tree::prepare(&folder.releases, &live.tree, live.release.number, &folder.history)
+        })
+        .await
+    }
+
+    /// Takes the lock, clears away what a crash left, and finds out what has to be looked at.
+    fn start(&self, position: u64, site: &Site, compare: Compare) -> Result<Started, DeployError> {
+        let lock = self.lock()?;
+        let live = self.live_in_whole()?;
+        let is_live = live
+            .as_ref()
+            .is_some_and(|live| live.release.position == position && live.release.edition == site.edition());
+        if let Some(Live { release, .. }) = &live
+            && release.position > position
+        {
+            return Err(DeployError::Stale {
+                asked: position,
+                live: release.position,
+                releases: self.releases.clone(),
+            });
+        }
+        let number = live.as_ref().map(|live| live.release.number);
+        let work = match compare {
+            Compare::Since(since) if number.is_some() && since == number => site.changed(),
+            Compare::Since(_) if is_live => Work::default(),
+            Compare::Since(_) | Compare::Everything => site.everything(),
+        };
+        match live {
+            Some(live) if is_live && work.is_empty() => Ok(Started::Live(live.release)),
+            live => {
+                self.clear(number)?;
+                let (staging, missing) = Staging::begin(&self.releases, live, lock, work, compare, site)?;
+                Ok(Started::Staging(staging, missing))
+            }
+        }
+    }
+
+    /// Stages the files of an earlier release that are not those of the live one.
+    fn stage_back(&self, to: Option<u64>) -> Result<(Staging, Release), DeployError> {
+        let lock = self.lock()?;
+        let live = self.live_in_whole()?.ok_or_else(|| DeployError::Nothing(self.link.clone()))?;
+        let number = live.release.number;
+        let asked = to.unwrap_or(number.saturating_sub(1));
+        if asked == number {
+            return Err(DeployError::Live(number));
+        }
+        let oldest = self.history.oldest(number)?;
+        if asked > number || asked < oldest {
+            return Err(DeployError::NoWayBack { asked, oldest, live: number });
+        }
+        let target = self.history.release(asked)?;
+        self.clear(Some(number))?;
+        let staging = Staging::empty(&self.releases, Some(live), lock)?;
+        for (path, before) in self.history.before(asked, number)? {
+            staging.put_back(&path, before.as_deref())?;
+        }
+        Ok((staging, target))
+    }
+
+    /// Makes what is staged the next release.
+    fn finish(&self, staging: &Staging, next: Next) -> Result<Deployed, DeployError> {
+        let touched = staging.touched()?;
+        let live = staging.live();
+        // The same state of the log in the same edition: whatever differed had been damaged.
+        let repair = live.is_some_and(|live| {
+            next.back_to.is_none() && live.release.position == next.position && live.release.edition == next.edition
+        });
+        if repair && touched.is_empty() {
+            let release =
+                live.map(|live| live.release.clone()).ok_or_else(|| DeployError::Nothing(self.link.clone()))?;
+            return Ok(Deployed { release, changed: false });
+        }
+        let release = next.release(live.map(|live| &live.release), &touched, staging.totals());
+        self.history.record(&release, live.map(|live| live.tree.as_path()), &touched, repair)?;
+        let number = release.number;
+        let updated = tree::update(
+            &self.releases,
+            live.map(|live| (live.tree.as_path(), live.release.number)),
+            &self.history,
+            &touched,
+        )?;
+        let tree = updated.complete(number)?;
+        self.swap(&tree)?;
+        self.history.prune(number);
+        Ok(Deployed { release, changed: true })
     }
 
     fn lock(&self) -> Result<File, DeployError> {
+        fs::create_dir_all(&self.releases).map_err(failed("creating", &self.releases))?;
         let path = self.releases.join(".lock");
         let lock = File::create(&path).map_err(failed("creating", &path))?;
         match lock.try_lock() {
@@ -195,8 +313,15 @@ impl Folder {
         }
     }
 
-    /// What the link points to, refused when it is anything but one of this site's releases.
-    fn live_release(&self) -> Result<Option<PathBuf>, DeployError> {
+    fn live_in_whole(&self) -> Result<Option<Live>, DeployError> {
+        let Some(tree) = self.live_tree()? else { return Ok(None) };
+        let release = self.history.release(tree.number)?;
+        Ok(Some(Live { release, tree: self.releases.join(tree.to_string()) }))
+    }
+
+    /// What the link points to, refused when it is anything but one of this site's releases. None also where the release
+    /// is gone.
+    fn live_tree(&self) -> Result<Option<TreeName>, DeployError> {
         let occupied = || DeployError::Occupied(self.link.clone());
         let kind = match fs::symlink_metadata(&self.link) {
             Ok(metadata) => metadata.file_type(),
@@ -211,31 +336,36 @@ impl Folder {
             return Err(occupied());
         }
         let target = fs::read_link(&self.link).map_err(failed("reading", &self.link))?;
-        let release =
-            target.file_name().map(|name| self.releases.join(name)).filter(|path| position_of(path).is_some());
-        let inside = self.link.with_file_name("").join(&target);
-        release.filter(|release| *release == inside).map(Some).ok_or_else(occupied)
+        let name = target.file_name().and_then(|name| TreeName::parse(name.to_str()?)).ok_or_else(occupied)?;
+        if self.link.with_file_name("").join(&target) != self.releases.join(name.to_string()) {
+            return Err(occupied());
+        }
+        Ok(Some(name).filter(|_| self.link.is_dir()))
     }
 
-    fn remove_unfinished(&self) -> Result<(), DeployError> {
+    /// Removes what a deploy that did not come to its end has left, but for its tree: that one is not in the way.
+    fn clear(&self, live: Option<u64>) -> Result<(), DeployError> {
         let entries = fs::read_dir(&self.releases).map_err(failed("reading", &self.releases))?;
         for entry in entries {
             let path = entry.map_err(failed("reading", &self.releases))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(".building-") {
+            if name.starts_with(".staging-") {
                 fs::remove_dir_all(&path).map_err(failed("removing", &path))?;
             } else if name.starts_with(".link-") {
                 fs::remove_file(&path).map_err(failed("removing", &path))?;
+            } else if TreeName::parse(&name).is_some_and(|tree| live.is_none_or(|live| tree.number > live)) {
+                // Complete, but never live: what was staged for it may not be what is staged now.
+                fs::remove_dir_all(&path).map_err(failed("removing", &path))?;
             }
         }
-        Ok(())
+        self.history.clear_after(live)
     }
 
-    /// Points the link to `release`. Readers that resolve the link see the old release or the new one, never neither.
-    fn swap(&self, release: &Path) -> Result<(), DeployError> {
+    /// Points the link to `tree`. Readers that resolve the link see the old release or the new one, never neither.
+    fn swap(&self, tree: &Path) -> Result<(), DeployError> {
         let next = self.releases.join(format!(".link-{}", uuid::Uuid::now_v7()));
         // Relative, so that the folder which holds both may be moved.
-        let parts = [&self.releases, release].map(|path| path.file_name().unwrap_or_default());
+        let parts = [&self.releases, tree].map(|path| path.file_name().unwrap_or_default());
         let target: PathBuf = parts.into_iter().collect();
         std::os::unix::fs::symlink(target, &next).map_err(failed("linking", &next))?;
         if fs::symlink_metadata(&self.link).is_ok_and(|metadata| metadata.is_dir()) {
@@ -243,55 +373,71 @@ impl Folder {
             fs::remove_dir(&self.link).map_err(failed("removing", &self.link))?;
         }
         fs::rename(&next, &self.link).map_err(failed("replacing", &self.link))?;
-        let parent = self.link.with_file_name("");
-        File::open(&parent).and_then(|directory| directory.sync_all()).map_err(failed("syncing", &parent))
-    }
-
-    /// Removes all but the newest releases. What cannot be removed is reported and tried again after the next deploy:
-    /// the site is live by now.
-    fn prune(&self, live: &Path) {
-        let entries = fs::read_dir(&self.releases).into_iter().flatten().flatten();
-        let mut old: Vec<PathBuf> =
-            entries.map(|entry| entry.path()).filter(|path| path != live && position_of(path).is_some()).collect();
-        old.sort();
-        let surplus = old.len().saturating_sub(KEPT_RELEASES - 1);
-        for path in &old[..surplus] {
-            if let Err(error) = fs::remove_dir_all(path) {
-                tracing::warn!(path = %path.display(), %error, "an old release could not be removed");
-            }
-        }
+        sync_folder(&self.link.with_file_name(""))
     }
 }
 
 enum Started {
-    Live(Deployed),
-    Building(Building, Vec<(String, Image)>),
+    Live(Release),
+    Staging(Staging, Vec<Image>),
 }
 
-/// The position in the name of a finished release.
-fn position_of(release: &Path) -> Option<u64> {
-    let (position, edition) = release.file_name()?.to_str()?.split_once('-')?;
-    let well_formed = position.len() == 20 && edition.bytes().all(|byte| byte.is_ascii_hexdigit());
-    position.parse().ok().filter(|_| well_formed)
+/// The release that is going to be.
+struct Next {
+    position: u64,
+    edition: String,
+    artworks: u64,
+    back_to: Option<u64>,
 }
 
-/// Files below `folder`, and their bytes.
-fn measure(folder: &Path) -> io::Result<(u64, u64)> {
-    let (mut files, mut bytes) = (0, 0);
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            } else {
-                files += 1;
-                bytes += metadata.len();
-            }
+impl Next {
+    fn release(self, before: Option<&Release>, touched: &[Touch], totals: Option<(u64, u64)>) -> Release {
+        let sum = |lengths: &dyn Fn(&Touch) -> Option<u64>| {
+            let lengths: Vec<u64> = touched.iter().filter_map(lengths).collect();
+            (lengths.len() as u64, lengths.iter().sum::<u64>())
+        };
+        let (files_written, bytes_written) = sum(&|touch| touch.after.as_ref().map(|after| after.length));
+        let (files_replaced, bytes_replaced) = sum(&|touch| touch.before);
+        let (files_removed, _) = sum(&|touch| touch.before.filter(|_| touch.after.is_none()));
+        let (files, bytes) = totals.unwrap_or_else(|| {
+            let (files, bytes) = before.map_or((0, 0), |before| (before.files, before.bytes));
+            // Somebody may have added to a file by hand: more may go than was counted.
+            let left = |all: u64, gone: u64| all.saturating_sub(gone);
+            (left(files + files_written, files_replaced), left(bytes + bytes_written, bytes_replaced))
+        });
+        let Self { position, edition, artworks, back_to } = self;
+        Release {
+            number: before.map_or(1, |before| before.number + 1),
+            position,
+            edition,
+            artworks,
+            made_at: OffsetDateTime::now_utc(),
+            files,
+            bytes,
+            files_written,
+            bytes_written,
+            files_removed,
+            back_to,
         }
     }
-    Ok((files, bytes))
+}
+
+/// Brings the entries of a folder to the disk.
+fn sync_folder(folder: &Path) -> Result<(), DeployError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing", folder))
+}
+
+/// The length of a file, if there is one.
+fn length(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+}
+
+/// The same file under another name; where there are no links to be had, a copy of it.
+fn share(old: &Path, new: &Path) -> Result<(), DeployError> {
+    if fs::hard_link(old, new).is_err() {
+        fs::copy(old, new).map_err(failed("copying to", new))?;
+    }
+    Ok(())
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> DeployError {

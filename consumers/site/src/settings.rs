@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::release::{DeployError, Folder};
+
 /// The section that concerns this daemon alone.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -32,6 +34,11 @@ pub struct SiteSettings {
     pub quiet_ms: u64,
     /// How long a burst may go on before what has come so far is deployed all the same, in milliseconds.
     pub burst_max_ms: u64,
+    /// How often everything is rendered and compared with every byte that is live, to make good what somebody has changed
+    /// there, in milliseconds; 0 never does it.
+    pub rebuild_every_ms: u64,
+    /// How many releases can be gone back from the live one.
+    pub kept_releases: u32,
     /// Artworks whose whole state is kept in memory, those with the newest events, at about 10 KiB each; of the others what
     /// their pages show, and their streams are read again when something happens to them.
     pub kept_artworks: usize,
@@ -46,9 +53,18 @@ impl Default for SiteSettings {
             description: "A gallery of artworks.".to_owned(),
             author: String::new(),
             language: "en".to_owned(),
-            quiet_ms: 300,
-            burst_max_ms: 5_000,
+            quiet_ms: 100,
+            burst_max_ms: 1_000,
+            rebuild_every_ms: 86_400_000,
+            kept_releases: 20,
             kept_artworks: 1_000,
         }
+    }
+}
+
+impl SiteSettings {
+    /// Where it is deployed to.
+    pub fn folder(&self) -> Result<Folder, DeployError> {
+        Folder::new(&self.dir, self.kept_releases)
     }
 }

@@ -1,28 +1,32 @@
 //! Tags as pages: one name, one path, however people spell them.
 
-use std::collections::BTreeMap;
-
 use sha2::{Digest, Sha256};
 
+use crate::archive::Archive;
 use crate::assets::hex;
-use crate::gallery::Gallery;
 use crate::untrusted::{encode_path, printable};
 
 /// The longest readable part of a tag's path, in characters; four bytes each still fit a file name.
 const SLUG_MAX_CHARS: usize = 40;
 
 /// A tag and the artworks that carry it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tag {
     /// Lower case, single blanks.
     pub name: String,
     /// The folder below `tags/`, as on disk.
     pub slug: String,
-    /// Indexes into the gallery, newest first.
-    pub members: Vec<usize>,
+    /// Those that carry it, in the order in which they got it.
+    pub archive: Archive,
 }
 
 impl Tag {
+    /// A tag that nothing carries yet.
+    #[must_use]
+    pub fn new(name: String) -> Self {
+        Self { slug: slug(&name), name, archive: Archive::default() }
+    }
+
     /// Where the tag's front page is, relative to the site, for links.
     #[must_use]
     pub fn href(&self) -> String {
@@ -30,37 +34,21 @@ impl Tag {
     }
 }
 
-/// Every tag of the gallery by name, and the tags of each artwork as indexes into them.
+/// The names of `tags`, each once, in order.
 #[must_use]
-pub fn tags(gallery: &Gallery) -> (Vec<Tag>, Vec<Vec<usize>>) {
-    // Equal slugs share an entry, so that two tags can never claim one path.
-    let mut by_slug: BTreeMap<String, Tag> = BTreeMap::new();
-    for (index, artwork) in gallery.artworks().iter().enumerate() {
-        for name in artwork.tags.iter().map(|tag| canonical_name(tag)).filter(|name| !name.is_empty()) {
-            let slug = slug(&name);
-            let tag = by_slug.entry(slug).or_insert_with_key(|slug| Tag { name, slug: slug.clone(), members: vec![] });
-            if tag.members.last() != Some(&index) {
-                tag.members.push(index);
-            }
-        }
-    }
-    let mut tags: Vec<Tag> = by_slug.into_values().collect();
-    tags.sort_by(|a, b| (&a.name, &a.slug).cmp(&(&b.name, &b.slug)));
-    let mut of_artwork = vec![vec![]; gallery.artworks().len()];
-    for (tag_index, tag) in tags.iter().enumerate() {
-        for member in &tag.members {
-            of_artwork[*member].push(tag_index);
-        }
-    }
-    (tags, of_artwork)
+pub fn canonical_names(tags: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = tags.iter().map(|tag| canonical_name(tag)).filter(|name| !name.is_empty()).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn canonical_name(tag: &str) -> String {
     printable(tag).split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// A folder name for `name`: blanks become `_`. Where something had to be left out, a digest of the whole name keeps it
-/// apart from its neighbours (`c`, `c++`, `c#`); the `~` before it occurs in no other slug.
+/// A folder name for `name`, the same for no two names: blanks become `_`. Where something had to be left out, a digest of
+/// the whole name keeps it apart from its neighbours (`c`, `c++`, `c#`); the `~` before it occurs in no other slug.
 fn slug(name: &str) -> String {
     let keep = |c: char| if c == ' ' { '_' } else { c };
     let mut slug: String =

@@ -1,21 +1,22 @@
-//! The works of the log, as far as the site needs them: what is shown of each, and the state of those to which something
-//! may still happen.
+//! The works of the log, as far as the site needs them: the state of those to which something may still happen, and what is
+//! to be shown of it.
 //!
-//! What is shown is needed whole for every release. The state behind it (all variants, recipes, originals, attempts) is
-//! several times as large and needed only when an event comes, so that of few is kept, and read again from the log for
-//! the others.
+//! The state (all variants, recipes, originals, attempts) is several times as large as what is shown and needed only when
+//! an event comes, so that of few is kept, and read again from the log for the others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 
 use atelier_events::{ArtworkId, Log, Look, Position, Recorded, Rendition, RenditionKind, Stream, Unreadable};
 
-use crate::gallery::{Artwork, Gallery, Image, Variant};
+use time::OffsetDateTime;
+
+use crate::gallery::{Artwork, Image, Variant};
 
 /// Folded works. Those with the newest events are kept whole.
 pub(crate) struct Works {
     log: Log,
-    shown: BTreeMap<ArtworkId, Arc<Artwork>>,
+    /// When each was first to be shown.
+    published: HashMap<ArtworkId, OffsetDateTime>,
     /// With the last event of each. Between batches at most `kept_limit` of them; within one all that it needs.
     kept: HashMap<ArtworkId, (atelier_events::Artwork, Position)>,
     kept_limit: usize,
@@ -23,12 +24,7 @@ pub(crate) struct Works {
 
 impl Works {
     pub(crate) fn new(log: Log, kept_limit: usize) -> Self {
-        Self { log, shown: BTreeMap::new(), kept: HashMap::new(), kept_limit }
-    }
-
-    /// What there is to show.
-    pub(crate) fn gallery(&self) -> Gallery {
-        Gallery::new(self.shown.values().cloned())
+        Self { log, published: HashMap::new(), kept: HashMap::new(), kept_limit }
     }
 
     /// Makes ready for a batch: works of it that are not kept are folded up to where the log has been read.
@@ -53,16 +49,17 @@ impl Works {
         Ok(())
     }
 
-    /// Folds an event of one of them, which [`Self::recall`] has been told of.
-    pub(crate) fn fold(&mut self, id: ArtworkId, recorded: &Recorded) -> Result<(), Unreadable> {
+    /// Folds an event of one of them, which [`Self::recall`] has been told of. Answers what is to be shown of it then.
+    pub(crate) fn fold(&mut self, id: ArtworkId, recorded: &Recorded) -> Result<Option<Artwork>, Unreadable> {
         let before = self.kept.remove(&id).map(|(artwork, _)| artwork);
         let state = folded_by(before, recorded)?;
-        match state.as_ref().and_then(shown) {
-            Some(artwork) => drop(self.shown.insert(id, Arc::new(artwork))),
-            None => drop(self.shown.remove(&id)),
+        let published = self.published.get(&id).copied().unwrap_or(recorded.occurred_at);
+        let shown = state.as_ref().and_then(|state| shown(state, published));
+        if shown.is_some() {
+            self.published.insert(id, published);
         }
         self.keep(state, Some(recorded));
-        Ok(())
+        Ok(shown)
     }
 
     fn keep(&mut self, state: Option<atelier_events::Artwork>, last: Option<&Recorded>) {
@@ -94,7 +91,7 @@ fn folded_by(
 }
 
 /// An artwork as the site shows it; none while it has no complete variant.
-fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
+fn shown(artwork: &atelier_events::Artwork, published_at: OffsetDateTime) -> Option<Artwork> {
     let cover = artwork.cover()?;
     let rendered = cover.rendered.as_ref()?;
     let image = |kind| cover.rendition(kind).map(image_of);
@@ -113,6 +110,7 @@ fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
         source_url: details.source_url,
         video_url: details.video_url,
         created_at: artwork.created_at,
+        published_at,
         prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
         provider: cover.recipe.as_ref().map(|recipe| recipe.provider.clone()),
         seed: cover.recipe.as_ref().map(|recipe| recipe.seed),

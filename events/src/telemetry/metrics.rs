@@ -139,6 +139,11 @@ pub const METRICS: &[Metric] = &[
         "The age of the first event that a projection has not applied",
     ),
     seconds("atelier_site_deploy_seconds", &[], "One deploy of the gallery"),
+    counter(
+        "atelier_site_rebuild_differing_files_total",
+        &[],
+        "Files that a rebuild of the gallery found to be other than they should be",
+    ),
     seconds(
         "atelier_store_request_seconds",
         &["operation", "outcome"],

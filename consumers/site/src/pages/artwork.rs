@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::frame::{Frame, Moment, Picture, timestamp, tint_of, title};
 use super::{RenderError, Site, artwork_href};
 use crate::backdrop::impression;
+use crate::catalogue::{Shown, Slot};
 use crate::gallery::{Artwork, Image};
 use crate::untrusted::{WebLink, colour, excerpt, printable, web_link};
 use crate::video::{Video, video};
@@ -80,11 +81,11 @@ struct Neighbour {
 }
 
 impl Site {
-    pub(super) fn artwork(&self, index: usize) -> Result<String, RenderError> {
-        let artworks = self.gallery.artworks();
-        let artwork = &artworks[index];
-        let newer = index.checked_sub(1).map(|index| Neighbour::new(&artworks[index]));
-        let older = artworks.get(index + 1).map(|artwork| Neighbour::new(artwork));
+    pub(super) fn artwork(&self, slot: Slot) -> Result<String, RenderError> {
+        let artwork = &self.shown(slot).artwork;
+        let all = self.catalogue.all();
+        let neighbour = |slot: Option<Slot>| slot.map(|slot| Neighbour::new(&self.shown(slot).artwork));
+        let (newer, older) = (neighbour(all.newer(slot.0)), neighbour(all.older(slot.0)));
         let href = artwork_href(&artwork.id);
 
         let by = excerpt(&artwork.artist, 60);
@@ -100,13 +101,13 @@ impl Site {
         frame.json_ld = Some(self.json_ld(artwork, &href));
         frame.newer = newer.as_ref().map(|neighbour| neighbour.href.clone());
         frame.older = older.as_ref().map(|neighbour| neighbour.href.clone());
-        let context = ArtworkPage { page: frame, artwork: self.artwork_view(index), newer, older };
+        let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), newer, older };
         Ok(self.templates.render("artwork.html", context)?)
     }
 
-    fn artwork_view(&self, index: usize) -> ArtworkView<'_> {
-        let artwork = &self.gallery.artworks()[index];
-        let tags = self.tags_of_artwork[index].iter().take(SHOWN_TAGS).map(|tag| &self.tags[*tag]);
+    fn artwork_view(&self, slot: Slot) -> ArtworkView<'_> {
+        let Shown { artwork, tags } = self.shown(slot);
+        let tags = tags.iter().take(SHOWN_TAGS).map(|tag| self.catalogue.tag(*tag));
         let present = |text: &'_ Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
         ArtworkView {
             title: full_title(artwork),

@@ -9,8 +9,8 @@ use super::{RenderError, Site, artwork_href};
 use crate::gallery::{Artwork, SiteMeta};
 use crate::untrusted::{WebLink, excerpt, printable, web_link};
 
-/// How many artworks a feed carries.
-const FEED_ENTRIES: usize = 50;
+/// How many artworks a feed carries. Both feeds change with every addition.
+pub(super) const FEED_ENTRIES: usize = 20;
 
 #[derive(Serialize)]
 struct Atom<'a> {
@@ -27,7 +27,7 @@ struct AtomEntry<'a> {
     url: String,
     title: String,
     artist: String,
-    created: String,
+    published: String,
     tags: &'a [String],
     html: String,
 }
@@ -42,22 +42,22 @@ struct EntryHtml<'a> {
 
 impl Site {
     pub(super) fn atom(&self) -> Result<String, RenderError> {
-        let newest = self.gallery.artworks().iter().take(FEED_ENTRIES);
-        let entries = newest
+        let entries = self
+            .newest()
             .map(|artwork| {
                 Ok(AtomEntry {
                     id: artwork.id.urn().to_string(),
                     url: self.meta.url(&artwork_href(&artwork.id)),
                     title: title(artwork),
                     artist: excerpt(&artwork.artist, 60),
-                    created: timestamp(artwork.created_at),
+                    published: timestamp(artwork.published_at),
                     tags: &artwork.tags,
                     html: self.entry_html(artwork)?,
                 })
             })
             .collect::<Result<Vec<_>, RenderError>>()?;
         // The build's own time would make every feed differ from the last one.
-        let updated = self.gallery.artworks().first().map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest.created_at);
+        let updated = self.newest().next().map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest.published_at);
         let context = Atom {
             site: &self.meta,
             home: self.meta.url(""),
@@ -69,8 +69,7 @@ impl Site {
     }
 
     pub(super) fn json_feed(&self) -> Result<String, RenderError> {
-        let newest = self.gallery.artworks().iter().take(FEED_ENTRIES);
-        let items = newest.map(|artwork| self.json_item(artwork)).collect::<Result<Vec<_>, _>>()?;
+        let items = self.newest().map(|artwork| self.json_item(artwork)).collect::<Result<Vec<_>, _>>()?;
         let feed = json!({
             "version": "https://jsonfeed.org/version/1.1",
             "title": printable(&self.meta.title),
@@ -84,6 +83,10 @@ impl Site {
         Ok(serde_json::to_string(&feed)?)
     }
 
+    fn newest(&self) -> impl Iterator<Item = &Artwork> {
+        self.catalogue.all().newest().take(FEED_ENTRIES).map(|slot| self.shown(slot).artwork.as_ref())
+    }
+
     fn json_item(&self, artwork: &Artwork) -> Result<Value, RenderError> {
         let url = self.meta.url(&artwork_href(&artwork.id));
         let mut item = json!({
@@ -92,7 +95,7 @@ impl Site {
             "title": title(artwork),
             "content_html": self.entry_html(artwork)?,
             "image": self.social_image(artwork).url,
-            "date_published": timestamp(artwork.created_at),
+            "date_published": timestamp(artwork.published_at),
             "tags": artwork.tags.iter().map(|tag| printable(tag)).collect::<Vec<_>>(),
         });
         if let Some(source) = artwork.source_url.as_deref().and_then(web_link) {

@@ -5,8 +5,7 @@ use serde::Serialize;
 use super::frame::{Card, Frame};
 use super::{RenderError, Site};
 use crate::archive::{Archive, PAGE_SIZE};
-use crate::gallery::Artwork;
-use crate::tags::Tag;
+use crate::catalogue::{Slot, TagId};
 use crate::untrusted::{encode_path, excerpt};
 
 #[derive(Serialize)]
@@ -15,7 +14,7 @@ struct ListingView<'a> {
     heading: &'a str,
     intro: &'a str,
     cards: Vec<Card>,
-    number: Option<usize>,
+    number: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -31,9 +30,9 @@ struct TagLink<'a> {
     count: usize,
 }
 
-/// A listing: its artworks, newest first, and where its front lies.
+/// A listing, and where its front lies.
 struct Listing<'a> {
-    artworks: Vec<&'a Artwork>,
+    archive: &'a Archive,
     /// Relative to the root, percent-encoded; empty or ending in a slash.
     front: String,
     heading: String,
@@ -42,46 +41,42 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    fn archive(&self) -> Archive {
-        Archive::new(self.artworks.len(), PAGE_SIZE)
-    }
-
-    fn page_href(&self, number: usize) -> String {
+    fn page_href(&self, number: u32) -> String {
         format!("{}page/{number}/", self.front)
     }
 }
 
 impl Site {
     pub(super) fn home(&self) -> Result<String, RenderError> {
-        self.front_of(&self.everything())
+        self.front_of(&self.all_works())
     }
 
-    pub(super) fn archive_page(&self, number: usize) -> Result<String, RenderError> {
-        self.page_of(&self.everything(), number)
+    pub(super) fn archive_page(&self, number: u32) -> Result<String, RenderError> {
+        self.page_of(&self.all_works(), number)
     }
 
-    pub(super) fn tag_front(&self, tag: usize) -> Result<String, RenderError> {
-        self.front_of(&self.tagged(&self.tags[tag]))
+    pub(super) fn tag_front(&self, tag: TagId) -> Result<String, RenderError> {
+        self.front_of(&self.tagged(tag))
     }
 
-    pub(super) fn tag_page(&self, tag: usize, number: usize) -> Result<String, RenderError> {
-        self.page_of(&self.tagged(&self.tags[tag]), number)
+    pub(super) fn tag_page(&self, tag: TagId, number: u32) -> Result<String, RenderError> {
+        self.page_of(&self.tagged(tag), number)
     }
 
     pub(super) fn tag_list(&self) -> Result<String, RenderError> {
         let tags: Vec<TagLink<'_>> = self
-            .tags
-            .iter()
-            .map(|tag| TagLink { href: tag.href(), name: &tag.name, count: tag.members.len() })
+            .catalogue
+            .tags()
+            .map(|(_, tag)| TagLink { href: tag.href(), name: &tag.name, count: tag.archive.len() })
             .collect();
         let mut frame = self.frame("tags/", "Tags".to_owned(), format!("All tags of {}", self.meta.title));
         frame.section = "tags";
         Ok(self.templates.render("tags.html", TagsView { page: frame, tags })?)
     }
 
-    fn everything(&self) -> Listing<'_> {
+    fn all_works(&self) -> Listing<'_> {
         Listing {
-            artworks: self.gallery.artworks().iter().map(AsRef::as_ref).collect(),
+            archive: self.catalogue.all(),
             front: String::new(),
             heading: self.meta.title.clone(),
             intro: self.meta.description.clone(),
@@ -89,9 +84,10 @@ impl Site {
         }
     }
 
-    fn tagged<'a>(&'a self, tag: &'a Tag) -> Listing<'a> {
+    fn tagged(&self, tag: TagId) -> Listing<'_> {
+        let tag = self.catalogue.tag(tag);
         Listing {
-            artworks: tag.members.iter().map(|member| self.gallery.artworks()[*member].as_ref()).collect(),
+            archive: &tag.archive,
             front: encode_path(&format!("tags/{}/", tag.slug)),
             heading: excerpt(&tag.name, 80),
             intro: String::new(),
@@ -100,32 +96,32 @@ impl Site {
     }
 
     fn front_of(&self, listing: &Listing<'_>) -> Result<String, RenderError> {
-        let archive = listing.archive();
+        let archive = listing.archive;
         let mut frame = self.frame(&listing.front, listing.heading.clone(), listing.intro.clone());
         frame.older = archive.below_front().map(|number| listing.page_href(number));
-        frame.image = listing.artworks.first().map(|artwork| self.social_image(artwork));
+        frame.image = archive.newest().next().map(|slot| self.social_image(&self.shown(slot).artwork));
         self.render_listing(listing, frame, archive.front(), None)
     }
 
-    fn page_of(&self, listing: &Listing<'_>, number: usize) -> Result<String, RenderError> {
-        let archive = listing.archive();
+    fn page_of(&self, listing: &Listing<'_>, number: u32) -> Result<String, RenderError> {
+        let archive = listing.archive;
         let title = format!("{}, page {number}", listing.heading);
         let mut frame = self.frame(&listing.page_href(number), title, listing.intro.clone());
-        let newest = number >= archive.pages();
-        frame.newer = Some(if newest { listing.front.clone() } else { listing.page_href(number + 1) });
-        frame.older = (number > 1).then(|| listing.page_href(number - 1));
-        self.render_listing(listing, frame, archive.page(number), Some(number))
+        let newer = archive.newer_page(number).map(|number| listing.page_href(number));
+        frame.newer = Some(newer.unwrap_or_else(|| listing.front.clone()));
+        frame.older = archive.older_page(number).map(|number| listing.page_href(number));
+        self.render_listing(listing, frame, archive.chunk(number, PAGE_SIZE), Some(number))
     }
 
     fn render_listing(
         &self,
         listing: &Listing<'_>,
         mut frame: Frame<'_>,
-        range: std::ops::Range<usize>,
-        number: Option<usize>,
+        slots: impl Iterator<Item = Slot>,
+        number: Option<u32>,
     ) -> Result<String, RenderError> {
         frame.section = listing.section;
-        let cards: Vec<Card> = listing.artworks[range].iter().map(|artwork| Card::new(artwork)).collect();
+        let cards: Vec<Card> = slots.map(|slot| Card::new(&self.shown(slot).artwork)).collect();
         let context = ListingView { page: frame, heading: &listing.heading, intro: &listing.intro, cards, number };
         Ok(self.templates.render("listing.html", context)?)
     }

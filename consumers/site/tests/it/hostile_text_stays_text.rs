@@ -1,4 +1,4 @@
-use atelier_site::gallery::{Artwork, Gallery};
+use atelier_site::gallery::Artwork;
 use atelier_site::pages::{RenderError, Site};
 use atelier_site::untrusted::{colour, excerpt, is_safe_path, is_xml_char, web_link};
 use atelier_site::video::{Video, video};
@@ -98,7 +98,7 @@ fn no_text_of_the_site_itself_becomes_markup() {
     for attack in ATTACKS {
         let mut meta = sample::meta();
         (meta.title, meta.description, meta.author) = (attack.to_string(), attack.to_string(), attack.to_string());
-        check_inert(&Site::new(meta, sample::gallery(3)).expect("the site can be rendered"));
+        check_inert(&sample::site_of(meta, (0..3).map(sample::artwork)));
     }
 }
 
@@ -179,12 +179,17 @@ fn only_plain_colours_reach_a_style() {
     }
 }
 
+fn shown(artworks: Vec<Artwork>) -> Result<(), RenderError> {
+    let mut site = Site::new(sample::meta()).expect("the sample can be rendered");
+    artworks.into_iter().try_for_each(|artwork| site.show(artwork))
+}
+
 #[test]
 fn a_key_that_leaves_the_site_is_refused() {
     for key in ["../secret", "a/../../b", "/etc/passwd", "", "a//b", "a\\..\\b", "a/\u{0}", "c:/x", "./a"] {
         let mut artwork = sample::artwork(1);
         artwork.display.key = key.to_owned();
-        let refused = Site::new(sample::meta(), Gallery::new(vec![artwork]));
+        let refused = shown(vec![artwork]);
         assert!(matches!(refused, Err(RenderError::Key(named)) if named == key), "{key}");
     }
 }
@@ -193,7 +198,7 @@ fn a_key_that_leaves_the_site_is_refused() {
 fn one_key_for_two_images_is_refused() {
     let (mut first, second) = (sample::artwork(1), sample::artwork(2));
     first.icon.key.clone_from(&second.icon.key);
-    let refused = Site::new(sample::meta(), Gallery::new(vec![first, second]));
+    let refused = shown(vec![first, second]);
     assert!(matches!(refused, Err(RenderError::KeyReused(_))), "{refused:?}");
 }
 
@@ -203,7 +208,7 @@ fn a_base_url_that_would_break_links_is_refused() {
     {
         let mut meta = sample::meta();
         meta.base_url = base_url.to_owned();
-        assert!(matches!(Site::new(meta, sample::gallery(1)), Err(RenderError::BaseUrl(_))), "{base_url}");
+        assert!(matches!(Site::new(meta), Err(RenderError::BaseUrl(_))), "{base_url}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! How many artworks are kept in memory is nobody's business but the memory's.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use atelier_e2e::{Bucket, Database};
 use atelier_events::artwork::Created;
@@ -17,7 +16,9 @@ use atelier_site::settings::SiteSettings;
 use bytes::Bytes;
 use serde_json::json;
 
-const ARTWORKS: usize = 5;
+use crate::sample;
+
+pub(crate) const ARTWORKS: usize = 5;
 
 async fn tell(log: &Log, artwork: ArtworkId, event: Event) -> anyhow::Result<()> {
     let events = vec![NewEvent::new(event, &Context::command("test"))];
@@ -62,7 +63,7 @@ async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event>
 }
 
 /// Artworks whose events lie far apart, so that hardly one is in a memory that holds one.
-async fn gallery(log: &Log, blobs: &Blobs) -> anyhow::Result<()> {
+pub(crate) async fn gallery(log: &Log, blobs: &Blobs) -> anyhow::Result<()> {
     let artworks: Vec<ArtworkId> = (0..ARTWORKS).map(|_| ArtworkId::new()).collect();
     for (number, artwork_id) in artworks.iter().copied().enumerate() {
         let details: Details = serde_json::from_value(json!({ "title": format!("Work {number}"), "tags": ["sea"] }))?;
@@ -97,23 +98,7 @@ async fn site(log: &Log, blobs: &Blobs, kept_artworks: usize) -> anyhow::Result<
         publication.apply(&events).await?;
     }
     publication.caught_up().await?;
-    files(&folder.path().join("site"))
-}
-
-fn files(folder: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.insert(path.strip_prefix(folder)?.display().to_string(), std::fs::read(&path)?);
-            }
-        }
-    }
-    Ok(files)
+    Ok(sample::files(&folder.path().join("site")))
 }
 
 #[tokio::test]

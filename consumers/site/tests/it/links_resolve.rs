@@ -72,7 +72,7 @@ fn sample_site() -> std::sync::Arc<atelier_site::pages::Site> {
 fn every_link_leads_to_a_file_and_every_page_can_be_reached_from_home() {
     let site = sample_site();
     let pages = sample::rendered(&site);
-    let images = site.images();
+    let images = sample::images(&site);
     let mut reached: BTreeSet<String> = BTreeSet::new();
     let mut queue = VecDeque::from(["index.html".to_owned(), "404.html".to_owned()]);
     while let Some(path) = queue.pop_front() {
@@ -98,7 +98,7 @@ fn every_link_leads_to_a_file_and_every_page_can_be_reached_from_home() {
 #[test]
 fn what_the_search_finds_exists() {
     let site = sample_site();
-    let pages = sample::rendered(&site);
+    let (pages, images) = (sample::rendered(&site), sample::images(&site));
     let index: Value = serde_json::from_slice(&pages["search.json"]).expect("the index is JSON");
     let chunks = index["chunks"].as_array().expect("the index names chunks");
     let mut found = 0;
@@ -108,7 +108,7 @@ fn what_the_search_finds_exists() {
             let href = entry["href"].as_str().expect("an entry leads somewhere");
             assert!(pages.contains_key(&file(href)), "{href}");
             let src = entry["src"].as_str().expect("an entry has a picture");
-            assert!(site.images().contains_key(&decoded(src)), "{src}");
+            assert!(images.contains_key(&decoded(src)), "{src}");
             found += 1;
         }
     }

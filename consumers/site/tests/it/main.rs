@@ -1,5 +1,6 @@
 //! What the site promises.
 
+mod changes_are_exact;
 mod deploys_are_atomic;
 mod documents;
 mod feeds_are_valid;
@@ -7,4 +8,5 @@ mod hostile_text_stays_text;
 mod kept;
 mod links_resolve;
 mod pages_are_sealed;
+mod publishes;
 mod sample;

@@ -1,10 +1,13 @@
 //! Galleries to test with.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use atelier_site::gallery::{Artwork, Gallery, Image, SiteMeta};
-use atelier_site::pages::Site;
+use atelier_site::gallery::{Artwork, Image, SiteMeta};
+use atelier_site::pages::{Site, media_path};
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -56,6 +59,7 @@ pub(crate) fn artwork(number: u32) -> Artwork {
         source_url: Some(format!("https://posts.example/{number}?a=1&b=2")),
         video_url: None,
         created_at: OffsetDateTime::UNIX_EPOCH + Duration::hours(i64::from(number)),
+        published_at: OffsetDateTime::UNIX_EPOCH + Duration::hours(i64::from(number)),
         prompt: Some("a quiet harbour".to_owned()),
         provider: Some("sketch".to_owned()),
         seed: Some(u64::MAX),
@@ -77,21 +81,55 @@ pub(crate) fn artwork(number: u32) -> Artwork {
     }
 }
 
-pub(crate) fn gallery(artworks: u32) -> Gallery {
-    Gallery::new((0..artworks).map(artwork))
+/// A site that shows them, the last one as the newest.
+pub(crate) fn site(artworks: Vec<Artwork>) -> Arc<Site> {
+    site_of(meta(), artworks)
 }
 
-pub(crate) fn site(artworks: Vec<Artwork>) -> Arc<Site> {
-    Arc::new(Site::new(meta(), Gallery::new(artworks)).expect("the sample can be rendered"))
+pub(crate) fn site_of(meta: SiteMeta, artworks: impl IntoIterator<Item = Artwork>) -> Arc<Site> {
+    let mut site = Site::new(meta).expect("the sample can be rendered");
+    for artwork in artworks {
+        site.show(artwork).expect("the sample can be shown");
+    }
+    Arc::new(site)
 }
 
 /// Every page of a site by path.
 pub(crate) fn rendered(site: &Site) -> BTreeMap<String, Vec<u8>> {
     let mut pages = BTreeMap::new();
-    for page in site.pages() {
-        let page = page.expect("every page of the sample renders");
+    for file in site.files() {
+        let page = site.render(file).expect("every page of the sample renders");
         let before = pages.insert(page.path.clone(), page.bytes);
         assert!(before.is_none(), "{} is written once", page.path);
     }
     pages
+}
+
+/// Every image that a site shows, by path.
+pub(crate) fn images(site: &Site) -> BTreeMap<String, Vec<u8>> {
+    let images = site.everything().images;
+    images.into_iter().map(|image| (media_path(&image.key), image_bytes(&image.key))).collect()
+}
+
+/// What a bucket answers.
+pub(crate) async fn from_bucket(image: Image) -> anyhow::Result<Bytes> {
+    Ok(image_bytes(&image.key).into())
+}
+
+/// Everything below `root` by its path.
+pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).expect("a folder can be listed") {
+            let path = entry.expect("an entry can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).expect("the file lies below").to_str().expect("UTF-8").to_owned();
+                found.insert(name, fs::read(path).expect("a file can be read"));
+            }
+        }
+    }
+    found
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::history;
 
 /// Entries that a feed carries.
-const FEED_ENTRIES: usize = 50;
+const FEED_ENTRIES: usize = 20;
 
 /// Checks that the folder holds a page, a display image and a thumbnail for each artwork that can be shown, an entry in
 /// the feed for each of the newest, and no page more. Answers the artworks.
@@ -36,16 +36,20 @@ pub(crate) async fn check(site: &Path, log: &atelier_events::Log) -> anyhow::Res
     Ok(artworks)
 }
 
-/// The artworks that have a complete variant, newest first, as the log tells them.
+/// The artworks that have a complete variant, those first that were the last to have one, as the log tells them.
 async fn shown(log: &atelier_events::Log) -> anyhow::Result<Vec<Artwork>> {
     let mut streams: BTreeMap<Stream, Vec<_>> = BTreeMap::new();
     for event in history::events(log).await? {
         streams.entry(event.stream.clone()).or_default().push(event);
     }
-    let artworks = streams.values().map(|events| Artwork::of(events)).collect::<Result<Vec<_>, _>>()?;
-    let mut shown: Vec<Artwork> = artworks.into_iter().flatten().filter(|artwork| artwork.cover().is_some()).collect();
-    shown.sort_by_key(|artwork| std::cmp::Reverse(artwork.created_position));
-    Ok(shown)
+    let mut shown = Vec::new();
+    for events in streams.values() {
+        let first = events.iter().find(|event| event.event_type == "variant.rendered").map(|event| event.position);
+        let artwork = Artwork::of(events)?.filter(|artwork| artwork.cover().is_some());
+        shown.extend(first.zip(artwork));
+    }
+    shown.sort_by_key(|(first, _)| std::cmp::Reverse(*first));
+    Ok(shown.into_iter().map(|(_, artwork)| artwork).collect())
 }
 
 fn check_feed(site: &Path, artworks: &[Artwork]) -> anyhow::Result<()> {

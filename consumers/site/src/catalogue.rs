@@ -1,0 +1,187 @@
+//! Every artwork that was ever shown, and its place in each listing.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::archive::Archive;
+use crate::gallery::{Artwork, Image};
+use crate::tags::{Tag, canonical_names};
+
+/// An artwork's place in the order in which artworks were first shown; kept for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+/// A tag's place in the order in which tags first came up; kept for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TagId(pub u32);
+
+/// An artwork that is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The artwork.
+    pub artwork: Arc<Artwork>,
+    /// By their names.
+    pub tags: Vec<TagId>,
+}
+
+/// What is shown, and where. What it holds follows from what it was told, in order, and from nothing else.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    slots: HashMap<Uuid, Slot>,
+    /// By slot.
+    ids: Vec<Uuid>,
+    /// By slot.
+    shown: Vec<Option<Shown>>,
+    all: Archive,
+    /// By their ids.
+    tags: Vec<Tag>,
+    tag_ids: BTreeMap<String, TagId>,
+    /// By a digest of their keys: whole keys would be much of what is kept of a large gallery.
+    images: HashMap<u128, ImageUse>,
+}
+
+/// A key names two different images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReused(pub String);
+
+#[derive(Debug)]
+struct ImageUse {
+    /// How many times it is shown.
+    times: u32,
+    /// A digest of the image's own digest as it is written.
+    content: u128,
+}
+
+impl Catalogue {
+    /// Every artwork that is shown.
+    #[must_use]
+    pub fn all(&self) -> &Archive {
+        &self.all
+    }
+
+    /// The slot of an artwork that was ever shown.
+    #[must_use]
+    pub fn slot(&self, id: &Uuid) -> Option<Slot> {
+        self.slots.get(id).copied()
+    }
+
+    /// Whose slot it is.
+    #[must_use]
+    pub fn id(&self, slot: Slot) -> Uuid {
+        self.ids[slot.0 as usize]
+    }
+
+    /// What is shown there.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&Shown> {
+        self.shown.get(slot.0 as usize)?.as_ref()
+    }
+
+    /// A tag that has come up.
+    #[must_use]
+    pub fn tag(&self, id: TagId) -> &Tag {
+        &self.tags[id.0 as usize]
+    }
+
+    /// Tags that an artwork carries, by their names.
+    pub fn tags(&self) -> impl Iterator<Item = (TagId, &Tag)> {
+        self.tag_ids.values().map(|id| (*id, self.tag(*id))).filter(|(_, tag)| !tag.archive.is_empty())
+    }
+
+    /// Whether an image with this key is shown.
+    #[must_use]
+    pub fn shows_image(&self, key: &str) -> bool {
+        self.images.contains_key(&digest(key))
+    }
+
+    /// Shows the artwork, or shows it otherwise than before.
+    pub fn show(&mut self, artwork: Arc<Artwork>) -> Result<(), KeyReused> {
+        let slot = match self.slot(&artwork.id) {
+            Some(slot) => slot,
+            None => Slot(u32::try_from(self.shown.len()).expect("artworks are counted by 32 bits")),
+        };
+        let before = self.get(slot).cloned();
+        if let Some(before) = &before {
+            self.release_images(before.artwork.images());
+        }
+        if let Err(reused) = self.use_images(&artwork) {
+            if let Some(before) = &before {
+                self.use_images(&before.artwork)?;
+            }
+            return Err(reused);
+        }
+        let tags: Vec<TagId> = canonical_names(&artwork.tags).into_iter().map(|name| self.tag_id(name)).collect();
+        for old in before.iter().flat_map(|before| &before.tags).filter(|old| !tags.contains(old)) {
+            self.tags[old.0 as usize].archive.leave(slot);
+        }
+        for tag in &tags {
+            self.tags[tag.0 as usize].archive.enter(slot);
+        }
+        self.all.enter(slot);
+        if self.slots.insert(artwork.id, slot).is_none() {
+            self.ids.push(artwork.id);
+            self.shown.push(None);
+        }
+        self.shown[slot.0 as usize] = Some(Shown { artwork, tags });
+        Ok(())
+    }
+
+    /// Shows what has this slot no more.
+    pub fn hide(&mut self, slot: Slot) {
+        let Some(before) = self.shown.get_mut(slot.0 as usize).and_then(Option::take) else { return };
+        self.release_images(before.artwork.images());
+        self.all.leave(slot);
+        for tag in before.tags {
+            self.tags[tag.0 as usize].archive.leave(slot);
+        }
+    }
+
+    fn tag_id(&mut self, name: String) -> TagId {
+        if let Some(id) = self.tag_ids.get(&name) {
+            return *id;
+        }
+        let id = TagId(u32::try_from(self.tags.len()).expect("tags are counted by 32 bits"));
+        self.tags.push(Tag::new(name.clone()));
+        self.tag_ids.insert(name, id);
+        id
+    }
+
+    /// All of them or, when a key names another image already, none.
+    fn use_images(&mut self, artwork: &Artwork) -> Result<(), KeyReused> {
+        for (before, image) in artwork.images().enumerate() {
+            let content = content_digest(image);
+            let used = self.images.entry(digest(&image.key)).or_insert(ImageUse { times: 0, content });
+            if used.content != content {
+                self.release_images(artwork.images().take(before));
+                return Err(KeyReused(image.key.clone()));
+            }
+            used.times += 1;
+        }
+        Ok(())
+    }
+
+    fn release_images<'a>(&mut self, images: impl Iterator<Item = &'a Image>) {
+        for image in images {
+            if let Entry::Occupied(mut used) = self.images.entry(digest(&image.key)) {
+                used.get_mut().times -= 1;
+                if used.get().times == 0 {
+                    used.remove();
+                }
+            }
+        }
+    }
+}
+
+/// However its digest is spelled.
+fn content_digest(image: &Image) -> u128 {
+    digest(&image.sha256.to_ascii_lowercase())
+}
+
+fn digest(text: &str) -> u128 {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    u128::from_le_bytes(*digest.first_chunk().expect("a digest has more bytes"))
+}
