@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
 use atelier_standalone::{
-    bench, consumers, dead, demo, import, jobs, recut, render, replay, sweep, tail, up, verify, why,
+    bench, consumers, dead, demo, import, jobs, recut, render, replay, site, sweep, tail, up, verify, why,
 };
 use atelier_thumbnails::workers::serve_if_asked;
 use clap::{Parser, Subcommand};
@@ -54,6 +54,8 @@ enum Command {
     Verify(verify::Args),
     /// Builds the read model again from the log and swaps it in.
     Replay(replay::Args),
+    /// Lists the gallery's releases, goes back to an earlier one, and compares all of it with what it should be.
+    Site(site::Args),
     /// Shows events as they come.
     Tail(tail::Args),
     /// Cuts the renditions of a picture into a folder, without any service.
@@ -98,6 +100,7 @@ async fn with_services(data_dir: &Path, command: Command) -> anyhow::Result<Exit
             with.connected(async |connections| verify::run(args, checkpoints, connections).await).await
         }
         Command::Replay(args) => with.connected(async |connections| replay::run(args, connections).await).await,
+        Command::Site(args) => Box::pin(site::run(args, with)).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,
         Command::Render(args) => render::run(&args),
         Command::Bench(args) => Box::pin(bench::run(args, with.installation)).await,
