@@ -11,6 +11,7 @@ mod renditions;
 mod replay;
 mod rounds;
 mod scratch;
+mod site;
 mod thumbnails;
 
 use std::io::Write;
@@ -55,6 +56,9 @@ pub struct Args {
     /// A part of `export`, as a process of its own.
     #[arg(long, hide = true)]
     pub part: Option<Part>,
+    /// How many artworks the site of `site` has.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub artworks: u32,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -74,6 +78,8 @@ pub enum Name {
     Renditions,
     /// An export from its event to its ZIP, over the embedded bucket, against a plain copy of the same objects.
     Export,
+    /// A release of the site: of everything, of one more artwork, and of nothing; without any service.
+    Site,
     /// The thumbnails consumer from end to end, over the embedded bucket and a log of its own, against the cutting alone.
     Thumbnails,
 }
@@ -110,6 +116,10 @@ pub async fn run(args: Args, mut installation: Installation) -> anyhow::Result<E
     }
     if args.name == Name::Renditions {
         renditions::measure(&args.files, args.images, args.json).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.name == Name::Site {
+        site::measure(args.artworks, args.json).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let pictures = args.name == Name::Thumbnails;
@@ -157,7 +167,7 @@ async fn measure(
             let images = args.images.unwrap_or(PICTURES);
             thumbnails::measure(scratch, (settings, consumer), &args.files, images, &mut on_measured).await?;
         }
-        Name::Renditions => unreachable!("needs no database"),
+        Name::Renditions | Name::Site => unreachable!("needs no database"),
     }
     Ok(all)
 }
