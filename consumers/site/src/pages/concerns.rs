@@ -96,9 +96,12 @@ impl Site {
         let files = &mut self.concerned.files;
         files.insert(File::Artwork { slot });
         files.extend([all.newer(place), all.older(place)].into_iter().flatten().map(|slot| File::Artwork { slot }));
-        // The one or the other; which of them there is, is asked when it is known what else has happened.
-        files.insert(File::SearchChunk { number: chunk_of(place, SEARCH_CHUNK) });
-        files.insert(File::SearchPart { number: chunk_of(place, SEARCH_PART) });
+        let chunk = chunk_of(place, SEARCH_CHUNK);
+        files.insert(if all.is_full(chunk, SEARCH_CHUNK) {
+            File::SearchChunk { number: chunk }
+        } else {
+            File::SearchPart { number: chunk_of(place, SEARCH_PART) }
+        });
         files.insert(File::SitemapChunk { number: chunk_of(place, SITEMAP_CHUNK) });
         if all.is_among_newest(place, FEED_ENTRIES) {
             files.extend([File::Atom, File::JsonFeed]);

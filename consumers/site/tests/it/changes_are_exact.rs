@@ -112,7 +112,7 @@ fn check(shown: u32, steps: &[Step]) -> Result<(), TestCaseError> {
 
 #[test]
 fn whatever_happens_the_files_are_those_of_a_rebuild_of_everything() {
-    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) });
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(16) });
     runner.run(&history(), |(shown, steps)| check(shown, &steps)).unwrap_or_else(|failed| panic!("{failed}"));
 }
 
