@@ -10,10 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 const HASH_MAX_BYTES: usize = 32;
 /// The shortest that carries colour and transparency.
 const HASH_MIN_BYTES: usize = 6;
+/// In the third byte of a thumbhash.
+const HAS_ALPHA: u8 = 0x80;
 /// Longest side of the impression. Browsers smooth it when they scale it up, and a thumbhash holds hardly more detail.
 const SIDE_PX: usize = 8;
 
-/// The average colour, `#rrggbb`; none when `thumbhash` (base64) is not one.
+/// The average colour, `#rrggbb`; none when `thumbhash` (base64) is not one of an opaque picture.
 #[must_use]
 pub fn tint(thumbhash: &str) -> Option<String> {
     let (red, green, blue, _) = thumbhash::thumb_hash_to_average_rgba(&decode(thumbhash)?).ok()?;
@@ -26,7 +28,8 @@ pub fn tint(thumbhash: &str) -> Option<String> {
     Some(format!("#{red:02x}{green:02x}{blue:02x}"))
 }
 
-/// A blurred impression as a CSS background of about 400 bytes; none when `thumbhash` (base64) is not one.
+/// A blurred impression as a CSS background of about 400 bytes; none when `thumbhash` (base64) is not one of an
+/// opaque picture.
 #[must_use]
 pub fn impression(thumbhash: &str) -> Option<String> {
     let (width, height, rgba) = thumbhash::thumb_hash_to_rgba(&decode(thumbhash)?).ok()?;
@@ -47,9 +50,13 @@ pub fn impression(thumbhash: &str) -> Option<String> {
     Some(format!("url(data:image/png;base64,{}) 0 0 / 100% 100%", STANDARD.encode(png)))
 }
 
+/// The hash of an opaque picture. What lies behind one with transparent parts would still be seen when it has loaded.
 fn decode(thumbhash: &str) -> Option<Vec<u8>> {
     let plausible = (HASH_MIN_BYTES..=HASH_MAX_BYTES).contains(&(thumbhash.len() / 4 * 3));
-    STANDARD.decode(Some(thumbhash).filter(|_| plausible)?).ok().filter(|hash| hash.len() >= HASH_MIN_BYTES)
+    STANDARD
+        .decode(Some(thumbhash).filter(|_| plausible)?)
+        .ok()
+        .filter(|hash| hash.len() >= HASH_MIN_BYTES && hash[2] & HAS_ALPHA == 0)
 }
 
 fn png_of(width: usize, height: usize, rgba: &[u8]) -> Option<Vec<u8>> {

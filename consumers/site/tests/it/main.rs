@@ -1,5 +1,6 @@
 //! What the site promises.
 
+mod a_backdrop_is_never_seen_through_a_picture;
 mod changes_are_exact;
 mod deploys_are_atomic;
 mod documents;
