@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+/// The service worker. Its name must stay: a browser asks for it again under the name that it was registered by.
+pub(crate) const WORKER: &str = include_str!("../assets/worker.js");
+
 /// A file whose name contains a digest of its bytes, so that browsers may keep it for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asset {
@@ -20,7 +23,7 @@ impl Asset {
         Self::named("gallery", "css", include_str!("../assets/gallery.css"))
     }
 
-    /// Search and keys; everything else works without it.
+    /// Search, keys, sharing, choosing at random, offline reading; everything else works without it.
     #[must_use]
     pub fn script() -> Self {
         Self::named("gallery", "js", include_str!("../assets/gallery.js"))

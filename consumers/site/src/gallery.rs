@@ -1,5 +1,6 @@
 //! What there is to show of an artwork, and what the site says about itself.
 
+use atelier_events::Swatch;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -18,6 +19,10 @@ pub struct SiteMeta {
     pub author: String,
     /// A BCP 47 tag such as `en`.
     pub language: String,
+    /// What its own page says about it: plain text, its line breaks are kept; may be empty.
+    pub about: String,
+    /// Where else its author is found; what is no web address is left out.
+    pub links: Vec<String>,
 }
 
 impl SiteMeta {
@@ -63,6 +68,8 @@ pub struct Artwork {
     pub prompt: Option<String>,
     /// Who made the picture from the prompt.
     pub provider: Option<String>,
+    /// Which of the provider's models, where the recipe names one.
+    pub model: Option<String>,
     /// What made it this picture and no other.
     pub seed: Option<u64>,
     /// Pixels of the original, as it is meant to be seen.
@@ -89,8 +96,8 @@ pub struct Artwork {
     pub card: Option<Image>,
     /// Whether its pixels are to stay squares when it is shown larger.
     pub pixelated: bool,
-    /// `#rrggbb`, most prominent first.
-    pub palette: Vec<String>,
+    /// Most prominent first.
+    pub palette: Vec<Swatch>,
     /// A thumbhash, base64: what stands in for the picture until it has loaded. See [`crate::backdrop`].
     pub placeholder: Option<String>,
     /// Further variants of the same work, in the order in which they are shown.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::assets::{Asset, hex};
+use crate::assets::{Asset, WORKER, hex};
 use crate::catalogue::{Catalogue, KeyReused, Shown, Slot, TagId};
 use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::templates::{SOURCES, Templates};
@@ -42,11 +42,15 @@ pub struct Page {
 pub enum File {
     Style,
     Script,
+    Worker,
     NotFound,
     Robots,
+    About,
+    Random,
     Artwork { slot: Slot },
     Archive { number: u32 },
     TagArchive { tag: TagId, number: u32 },
+    TagAtom { tag: TagId },
     Tag { tag: TagId },
     SearchChunk { number: u32 },
     SearchPart { number: u32 },
@@ -57,6 +61,7 @@ pub enum File {
     Search,
     Tags,
     Atom,
+    Rss,
     JsonFeed,
     Home,
 }
@@ -162,10 +167,11 @@ impl Site {
     pub fn edition(&self) -> String {
         let mut digest = Sha256::new();
         let meta = &self.meta;
-        let texts = [&meta.title, &meta.description, &meta.base_url, &meta.author, &meta.language].map(String::as_str);
+        let texts = [&meta.title, &meta.description, &meta.base_url, &meta.author, &meta.language, &meta.about];
+        let texts = texts.into_iter().chain(&meta.links).map(String::as_str);
         let sources = SOURCES.iter().map(|(_, source)| *source);
         for text in
-            texts.into_iter().chain(sources).chain([self.style.content, self.script.content, env!("CARGO_PKG_VERSION")])
+            texts.chain(sources).chain([self.style.content, self.script.content, WORKER, env!("CARGO_PKG_VERSION")])
         {
             digest.update(text.len().to_le_bytes());
             digest.update(text);
@@ -187,18 +193,18 @@ impl Site {
     #[must_use]
     pub fn files(&self) -> Vec<File> {
         let all = self.catalogue.all();
-        let mut files = vec![File::Style, File::Script, File::NotFound, File::Robots];
+        let mut files = vec![File::Style, File::Script, File::NotFound, File::Robots, File::About, File::Random];
         files.extend(all.newest().map(|slot| File::Artwork { slot }));
         files.extend(all.pages().map(|number| File::Archive { number }));
         for (tag, entry) in self.catalogue.tags() {
             files.extend(entry.archive.pages().map(|number| File::TagArchive { tag, number }));
-            files.push(File::Tag { tag });
+            files.extend([File::TagAtom { tag }, File::Tag { tag }]);
         }
         files.extend(self.search_chunks().map(|number| File::SearchChunk { number }));
         files.extend(self.search_parts().map(|number| File::SearchPart { number }));
         files.extend(all.chunks(SITEMAP_CHUNK).map(|number| File::SitemapChunk { number }));
         files.extend([File::SitemapListings, File::Sitemap, File::SearchIndex, File::Search, File::Tags]);
-        files.extend([File::Atom, File::JsonFeed, File::Home]);
+        files.extend([File::Atom, File::Rss, File::JsonFeed, File::Home, File::Worker]);
         files
     }
 
@@ -211,12 +217,16 @@ impl Site {
             File::Tags => self.tag_list()?,
             File::Tag { tag } => self.tag_front(tag)?,
             File::TagArchive { tag, number } => self.tag_page(tag, number)?,
+            File::TagAtom { tag } => self.tag_atom(tag)?,
             File::Search => self.search_page()?,
             File::SearchIndex => self.search_index()?,
             File::SearchChunk { number } => self.search_entries(number, SEARCH_CHUNK)?,
             File::SearchPart { number } => self.search_entries(number, SEARCH_PART)?,
             File::Atom => self.atom()?,
+            File::Rss => self.rss()?,
             File::JsonFeed => self.json_feed()?,
+            File::About => self.about()?,
+            File::Random => self.random()?,
             File::Sitemap => self.sitemap()?,
             File::SitemapListings => self.sitemap_listings()?,
             File::SitemapChunk { number } => self.sitemap_chunk(number)?,
@@ -224,6 +234,7 @@ impl Site {
             File::Robots => self.robots(),
             File::Style => self.style.content.to_owned(),
             File::Script => self.script.content.to_owned(),
+            File::Worker => WORKER.to_owned(),
         };
         Ok(Page { path: self.path(file), bytes: text.into_bytes() })
     }
@@ -238,11 +249,15 @@ impl Site {
             File::Tags => "tags/".to_owned(),
             File::Tag { tag } => format!("tags/{}/", self.catalogue.tag(tag).slug),
             File::TagArchive { tag, number } => format!("tags/{}/page/{number}/", self.catalogue.tag(tag).slug),
+            File::TagAtom { tag } => return feeds::tag_path(self.catalogue.tag(tag)),
+            File::About => "about/".to_owned(),
+            File::Random => "random/".to_owned(),
             File::Search => "search/".to_owned(),
             File::SearchIndex => return "search.json".to_owned(),
             File::SearchChunk { number } => return search::chunk_path(number),
             File::SearchPart { number } => return search::part_path(number),
             File::Atom => return "feed.xml".to_owned(),
+            File::Rss => return "rss.xml".to_owned(),
             File::JsonFeed => return "feed.json".to_owned(),
             File::Sitemap => return "sitemap.xml".to_owned(),
             File::SitemapListings => return sitemap::LISTINGS_PATH.to_owned(),
@@ -251,6 +266,7 @@ impl Site {
             File::Robots => return "robots.txt".to_owned(),
             File::Style => return self.style.path.clone(),
             File::Script => return self.script.path.clone(),
+            File::Worker => return "worker.js".to_owned(),
         };
         format!("{directory}index.html")
     }

@@ -76,6 +76,8 @@ impl Publication {
             base_url: base_url.clone(),
             author: settings.author,
             language: settings.language,
+            about: settings.about,
+            links: settings.links,
         })?;
         let edition = site.edition();
         Ok(Self {

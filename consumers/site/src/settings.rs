@@ -30,6 +30,10 @@ pub struct SiteSettings {
     pub author: String,
     /// The language of its own words, such as `en`.
     pub language: String,
+    /// What the page about the gallery says: plain text, its line breaks are kept.
+    pub about: String,
+    /// Web addresses where else the author is found, for that page.
+    pub links: Vec<String>,
     /// How long a burst may pause before what has come so far is deployed, in milliseconds.
     pub quiet_ms: u64,
     /// How long a burst may go on before what has come so far is deployed all the same, in milliseconds.
@@ -53,6 +57,8 @@ impl Default for SiteSettings {
             description: "A gallery of artworks.".to_owned(),
             author: String::new(),
             language: "en".to_owned(),
+            about: String::new(),
+            links: Vec::new(),
             quiet_ms: 100,
             burst_max_ms: 1_000,
             rebuild_every_ms: 86_400_000,

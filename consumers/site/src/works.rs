@@ -113,6 +113,7 @@ fn shown(artwork: &atelier_events::Artwork, published_at: OffsetDateTime) -> Opt
         published_at,
         prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
         provider: cover.recipe.as_ref().map(|recipe| recipe.provider.clone()),
+        model: cover.recipe.as_ref().and_then(|recipe| recipe.params.get("model")?.as_str().map(str::to_owned)),
         seed: cover.recipe.as_ref().map(|recipe| recipe.seed),
         width: rendered.width,
         height: rendered.height,
@@ -129,7 +130,7 @@ fn shown(artwork: &atelier_events::Artwork, published_at: OffsetDateTime) -> Opt
         animation: image(RenditionKind::Animation),
         card: image(RenditionKind::Card),
         pixelated: rendered.look == Look::Pixels,
-        palette: rendered.palette.iter().map(|swatch| swatch.colour.clone()).collect(),
+        palette: rendered.palette.clone(),
         placeholder: Some(rendered.placeholder.clone()),
         variants: others.filter_map(other_version).collect(),
     })

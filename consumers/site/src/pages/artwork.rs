@@ -1,5 +1,6 @@
 //! The page of one artwork.
 
+use atelier_events::Swatch;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -8,11 +9,14 @@ use super::{RenderError, Site, artwork_href};
 use crate::backdrop::impression;
 use crate::catalogue::{Shown, Slot};
 use crate::gallery::{Artwork, Image};
-use crate::untrusted::{WebLink, colour, excerpt, printable, web_link};
+use crate::untrusted::{WebLink, colour, encode_path, excerpt, printable, web_link};
 use crate::video::{Video, video};
 
 /// How many tags of an artwork its page shows; more of them tell nothing.
 const SHOWN_TAGS: usize = 32;
+
+/// How many colours of a palette are shown.
+const SHOWN_SWATCHES: usize = 8;
 
 /// Up to this side pixel art is enlarged, in CSS pixels.
 const PIXELS_SIDE: u32 = 1024;
@@ -21,6 +25,7 @@ const PIXELS_SIDE: u32 = 1024;
 struct ArtworkPage<'a> {
     page: Frame<'a>,
     artwork: ArtworkView<'a>,
+    share: Vec<ShareLink>,
     newer: Option<Neighbour>,
     older: Option<Neighbour>,
 }
@@ -39,25 +44,43 @@ struct ArtworkView<'a> {
     display: Picture,
     /// Sizes of the display for `srcset`, itself the last.
     srcset: Vec<Picture>,
-    /// The same for telephones, as WebP.
+    /// How wide the picture is shown.
+    sizes: String,
+    /// The same for smaller screens, as WebP.
     webp_srcset: Vec<Picture>,
+    /// The screens for which the largest of them is sharp.
+    webp_media: String,
     lossless: Option<Picture>,
     animation: Option<Picture>,
     pixelated: bool,
     /// How many times its size the picture may be shown.
     zoom: u32,
-    preview: Picture,
     backdrop: Option<String>,
     source: Option<WebLink>,
     video: Option<Video>,
     prompt: Option<&'a str>,
     provider: Option<&'a str>,
+    model: Option<&'a str>,
     seed: Option<String>,
     width: u32,
     height: u32,
-    palette: Vec<String>,
+    palette: Vec<SwatchView>,
     tags: Vec<TagChip<'a>>,
     variants: Vec<VariantView<'a>>,
+}
+
+#[derive(Serialize)]
+struct SwatchView {
+    colour: String,
+    /// Percent of the picture.
+    share: u16,
+}
+
+/// Where the work can be told of: a plain link, which contacts nobody until it is followed.
+#[derive(Serialize)]
+struct ShareLink {
+    name: &'static str,
+    href: String,
 }
 
 #[derive(Serialize)]
@@ -101,7 +124,8 @@ impl Site {
         frame.json_ld = Some(self.json_ld(artwork, &href));
         frame.newer = newer.as_ref().map(|neighbour| neighbour.href.clone());
         frame.older = older.as_ref().map(|neighbour| neighbour.href.clone());
-        let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), newer, older };
+        let share = self.share_links(&frame);
+        let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), share, newer, older };
         Ok(self.templates.render("artwork.html", context)?)
     }
 
@@ -120,22 +144,24 @@ impl Site {
             created: Moment::new(artwork.created_at),
             alt: title(artwork),
             display: Picture::new(&artwork.display),
+            sizes: sizes(&artwork.display),
+            webp_media: artwork.webp_mediums.last().map(sharp_up_to).unwrap_or_default(),
             srcset: artwork.mediums.iter().chain([&artwork.display]).map(Picture::new).collect(),
             webp_srcset: artwork.webp_mediums.iter().map(Picture::new).collect(),
             lossless: artwork.lossless.as_ref().map(Picture::new),
             animation: artwork.animation.as_ref().map(Picture::new),
             pixelated: artwork.pixelated,
             zoom: if artwork.pixelated { zoom(&artwork.display) } else { 1 },
-            preview: Picture::new(&artwork.preview),
             backdrop: artwork.placeholder.as_deref().and_then(impression).or_else(|| tint_of(artwork)),
             source: artwork.source_url.as_deref().and_then(web_link),
             video: artwork.video_url.as_deref().and_then(video),
             prompt: artwork.prompt.as_deref().filter(|_| present(&artwork.prompt)),
             provider: artwork.provider.as_deref().filter(|_| present(&artwork.provider)),
+            model: artwork.model.as_deref().filter(|_| present(&artwork.model)),
             seed: artwork.seed.map(|seed| seed.to_string()),
             width: artwork.width,
             height: artwork.height,
-            palette: artwork.palette.iter().filter_map(|text| colour(text)).take(8).collect(),
+            palette: artwork.palette.iter().filter_map(SwatchView::new).take(SHOWN_SWATCHES).collect(),
             tags: tags.map(|tag| TagChip { href: tag.href(), name: &tag.name }).collect(),
             variants: artwork
                 .variants
@@ -149,26 +175,73 @@ impl Site {
         }
     }
 
+    fn share_links(&self, frame: &Frame<'_>) -> Vec<ShareLink> {
+        let url = frame.canonical.as_deref().unwrap_or_default();
+        let image = frame.image.as_ref().map(|image| image.url.as_str()).unwrap_or_default();
+        let [text, title, url, image] = [&format!("{} {url}", frame.title), &frame.title, url, image].map(encode_path);
+        [
+            ("Mastodon", format!("https://share.joinmastodon.org/#text={text}")),
+            ("Bluesky", format!("https://bsky.app/intent/compose?text={text}")),
+            ("Reddit", format!("https://www.reddit.com/submit?url={url}&title={title}")),
+            (
+                "Pinterest",
+                format!("https://www.pinterest.com/pin/create/button/?url={url}&media={image}&description={title}"),
+            ),
+            ("E-mail", format!("mailto:?subject={title}&body={text}")),
+        ]
+        .map(|(name, href)| ShareLink { name, href })
+        .into()
+    }
+
     fn json_ld(&self, artwork: &Artwork, href: &str) -> Value {
-        let image = self.social_image(artwork);
         let mut work = json!({
             "@context": "https://schema.org",
             "@type": "VisualArtwork",
             "name": title(artwork),
             "url": self.meta.url(href),
-            "image": image.url,
+            "image": {
+                "@type": "ImageObject",
+                "contentUrl": self.meta.url(&Picture::new(&artwork.display).src),
+                "thumbnailUrl": self.meta.url(&Picture::new(&artwork.preview).src),
+                "width": artwork.display.width,
+                "height": artwork.display.height,
+                "encodingFormat": artwork.display.media_type,
+            },
             "dateCreated": timestamp(artwork.created_at),
+            "isPartOf": { "@type": "WebSite", "name": printable(&self.meta.title), "url": self.meta.url("") },
             "keywords": artwork.tags.iter().map(|tag| printable(tag)).collect::<Vec<_>>(),
         });
         let artist = excerpt(&artwork.artist, 60);
         if !artist.is_empty() {
             work["creator"] = json!({ "@type": "Person", "name": artist });
         }
+        let described = [
+            ("description", Some(&artwork.description), 500),
+            ("artform", Some(&artwork.category), 60),
+            ("artMedium", artwork.materials.as_ref(), 120),
+            ("size", artwork.dimensions.as_ref(), 120),
+        ];
+        for (property, text, max_chars) in described {
+            let text = text.map(|text| excerpt(text, max_chars)).unwrap_or_default();
+            if !text.is_empty() {
+                work[property] = json!(text);
+            }
+        }
         if let Some(source) = artwork.source_url.as_deref().and_then(web_link) {
             work["isBasedOn"] = json!(source.href);
         }
         work
     }
+}
+
+/// What the style sheet makes of it: no larger than the picture, the window's width, or four fifths of its height.
+fn sizes(display: &Image) -> String {
+    let ratio = f64::from(display.width.max(1)) / f64::from(display.height.max(1));
+    format!("min(100vw, {}px, {:.1}vh)", display.width, ratio * 82.0)
+}
+
+fn sharp_up_to(largest: &Image) -> String {
+    format!("(max-width: {}px), (max-width: {}px) and (max-resolution: 1dppx)", largest.width / 2, largest.width)
 }
 
 /// Pixel art is enlarged by a whole number, so that all its squares have one size.
@@ -180,6 +253,13 @@ fn zoom(image: &Image) -> u32 {
 fn full_title(artwork: &Artwork) -> String {
     let whole = printable(artwork.title.trim());
     if whole.trim().is_empty() { title(artwork) } else { whole }
+}
+
+impl SwatchView {
+    fn new(swatch: &Swatch) -> Option<Self> {
+        // At least one: a colour that is there at all does not cover nothing.
+        Some(Self { colour: colour(&swatch.colour)?, share: (swatch.per_mille.saturating_add(5) / 10).max(1) })
+    }
 }
 
 impl Neighbour {

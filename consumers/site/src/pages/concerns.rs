@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::feeds::FEED_ENTRIES;
+use super::feeds::{FEED_ENTRIES, TAG_FEED_ENTRIES};
 use super::{File, SEARCH_CHUNK, SEARCH_PART, SITEMAP_CHUNK, Site, Work, media_path};
 use crate::archive::{Archive, chunk_of, page_of};
 use crate::catalogue::{Catalogue, Slot, TagId};
@@ -104,7 +104,7 @@ impl Site {
         });
         files.insert(File::SitemapChunk { number: chunk_of(place, SITEMAP_CHUNK) });
         if all.is_among_newest(place, FEED_ENTRIES) {
-            files.extend([File::Atom, File::JsonFeed]);
+            files.extend([File::Atom, File::Rss, File::JsonFeed]);
         }
         let mut standings = BTreeMap::new();
         for listing in [None].into_iter().chain(shown.tags.iter().copied().map(Some)) {
@@ -117,6 +117,11 @@ impl Site {
             }
             if on_front {
                 files.insert(front(listing));
+            }
+            if let Some(tag) = listing
+                && archive.is_among_newest(place, TAG_FEED_ENTRIES)
+            {
+                files.insert(File::TagAtom { tag });
             }
             standings.insert(listing, Standing { listed: true, paged, on_front });
         }
@@ -160,7 +165,7 @@ impl Site {
             Some(tag) => {
                 files.insert(File::Tags);
                 if archive.newest().all(|other| other == slot) {
-                    files.extend([File::Tag { tag }, File::SitemapListings]);
+                    files.extend([File::Tag { tag }, File::TagAtom { tag }, File::SitemapListings]);
                 }
             }
         }
@@ -173,20 +178,24 @@ impl Site {
             File::Artwork { slot } => self.catalogue.get(slot).is_some(),
             File::Archive { number } => all.has_page(number),
             File::TagArchive { tag, number } => self.catalogue.tag(tag).archive.has_page(number),
-            File::Tag { tag } => !self.catalogue.tag(tag).archive.is_empty(),
+            File::TagAtom { tag } | File::Tag { tag } => !self.catalogue.tag(tag).archive.is_empty(),
             File::SearchChunk { number } => self.has_search_chunk(number),
             File::SearchPart { number } => self.has_search_part(number),
             File::SitemapChunk { number } => all.chunk(number, SITEMAP_CHUNK).next().is_some(),
             File::Style
             | File::Script
+            | File::Worker
             | File::NotFound
             | File::Robots
+            | File::About
+            | File::Random
             | File::SitemapListings
             | File::Sitemap
             | File::SearchIndex
             | File::Search
             | File::Tags
             | File::Atom
+            | File::Rss
             | File::JsonFeed
             | File::Home => true,
         }

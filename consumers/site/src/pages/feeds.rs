@@ -3,33 +3,54 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
-use super::frame::{SocialImage, timestamp, title};
+use super::frame::{SocialImage, social_rendition, timestamp, title};
 use super::{RenderError, Site, artwork_href};
-use crate::gallery::{Artwork, SiteMeta};
-use crate::untrusted::{WebLink, excerpt, printable, web_link};
+use crate::archive::Archive;
+use crate::catalogue::TagId;
+use crate::gallery::{Artwork, Image, SiteMeta};
+use crate::tags::Tag;
+use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 
-/// How many artworks a feed carries. Both feeds change with every addition.
+/// How many artworks a feed carries. The feeds change with every addition.
 pub(super) const FEED_ENTRIES: usize = 20;
 
-#[derive(Serialize)]
-struct Atom<'a> {
-    site: &'a SiteMeta,
-    home: String,
-    this: String,
-    updated: String,
-    entries: Vec<AtomEntry<'a>>,
+/// How many the feed of a tag carries: every work rewrites those of all its tags.
+pub(super) const TAG_FEED_ENTRIES: usize = 12;
+
+pub(super) fn tag_path(tag: &Tag) -> String {
+    format!("tags/{}/feed.xml", tag.slug)
 }
 
 #[derive(Serialize)]
-struct AtomEntry<'a> {
+struct Feed<'a> {
+    site: &'a SiteMeta,
+    title: String,
+    home: String,
+    this: String,
+    updated: Moment,
+    entries: Vec<Entry<'a>>,
+}
+
+/// A moment as Atom writes it and as RSS does.
+#[derive(Serialize)]
+struct Moment {
+    iso: String,
+    rfc2822: String,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
     id: String,
     url: String,
     title: String,
     artist: String,
-    published: String,
+    published: Moment,
     tags: &'a [String],
     html: String,
+    image: &'a Image,
+    image_url: String,
 }
 
 #[derive(Serialize)]
@@ -42,30 +63,57 @@ struct EntryHtml<'a> {
 
 impl Site {
     pub(super) fn atom(&self) -> Result<String, RenderError> {
-        let entries = self
-            .newest()
-            .map(|artwork| {
-                Ok(AtomEntry {
-                    id: artwork.id.urn().to_string(),
-                    url: self.meta.url(&artwork_href(&artwork.id)),
-                    title: title(artwork),
-                    artist: excerpt(&artwork.artist, 60),
-                    published: timestamp(artwork.published_at),
-                    tags: &artwork.tags,
-                    html: self.entry_html(artwork)?,
-                })
-            })
-            .collect::<Result<Vec<_>, RenderError>>()?;
+        Ok(self.templates.render("feed.xml", self.whole_feed("feed.xml")?)?)
+    }
+
+    pub(super) fn rss(&self) -> Result<String, RenderError> {
+        Ok(self.templates.render("rss.xml", self.whole_feed("rss.xml")?)?)
+    }
+
+    pub(super) fn tag_atom(&self, tag: TagId) -> Result<String, RenderError> {
+        let tag = self.catalogue.tag(tag);
+        let title = format!("{} · {}", excerpt(&tag.name, 80), self.meta.title);
+        let newest = self.newest_of(&tag.archive, TAG_FEED_ENTRIES);
+        let feed = self.feed(newest, title, &tag.href(), &encode_path(&tag_path(tag)))?;
+        Ok(self.templates.render("feed.xml", feed)?)
+    }
+
+    fn whole_feed(&self, path: &str) -> Result<Feed<'_>, RenderError> {
+        self.feed(self.newest(), self.meta.title.clone(), "", path)
+    }
+
+    fn feed<'a>(
+        &'a self,
+        newest: impl Iterator<Item = &'a Artwork>,
+        title: String,
+        home: &str,
+        path: &str,
+    ) -> Result<Feed<'a>, RenderError> {
+        let mut newest = newest.peekable();
         // The build's own time would make every feed differ from the last one.
-        let updated = self.newest().next().map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest.published_at);
-        let context = Atom {
+        let updated = newest.peek().map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest.published_at);
+        Ok(Feed {
             site: &self.meta,
-            home: self.meta.url(""),
-            this: self.meta.url("feed.xml"),
-            updated: timestamp(updated),
-            entries,
-        };
-        Ok(self.templates.render("feed.xml", context)?)
+            title,
+            home: self.meta.url(home),
+            this: self.meta.url(path),
+            updated: Moment::new(updated),
+            entries: newest.map(|artwork| self.feed_entry(artwork)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn feed_entry<'a>(&self, artwork: &'a Artwork) -> Result<Entry<'a>, RenderError> {
+        Ok(Entry {
+            id: artwork.id.urn().to_string(),
+            url: self.meta.url(&artwork_href(&artwork.id)),
+            title: title(artwork),
+            artist: excerpt(&artwork.artist, 60),
+            published: Moment::new(artwork.published_at),
+            tags: &artwork.tags,
+            html: self.entry_html(artwork)?,
+            image: social_rendition(artwork),
+            image_url: self.social_image(artwork).url,
+        })
     }
 
     pub(super) fn json_feed(&self) -> Result<String, RenderError> {
@@ -84,7 +132,11 @@ impl Site {
     }
 
     fn newest(&self) -> impl Iterator<Item = &Artwork> {
-        self.catalogue.all().newest().take(FEED_ENTRIES).map(|slot| self.shown(slot).artwork.as_ref())
+        self.newest_of(self.catalogue.all(), FEED_ENTRIES)
+    }
+
+    fn newest_of<'a>(&'a self, archive: &'a Archive, entries: usize) -> impl Iterator<Item = &'a Artwork> {
+        archive.newest().take(entries).map(|slot| self.shown(slot).artwork.as_ref())
     }
 
     fn json_item(&self, artwork: &Artwork) -> Result<Value, RenderError> {
@@ -117,5 +169,13 @@ impl Site {
             source: artwork.source_url.as_deref().and_then(web_link),
         };
         Ok(self.templates.render("entry.html", context)?)
+    }
+}
+
+impl Moment {
+    fn new(at: OffsetDateTime) -> Self {
+        // RSS readers know no year before 1900, and no clock reports one.
+        let rfc2822 = at.to_offset(time::UtcOffset::UTC).format(&Rfc2822).unwrap_or_default();
+        Self { iso: timestamp(at), rfc2822 }
     }
 }

@@ -7,9 +7,10 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::{RenderError, Site, artwork_href, media_path};
+use crate::archive::PAGE_SIZE;
 use crate::backdrop::tint;
 use crate::gallery::{Artwork, Image, SiteMeta};
-use crate::untrusted::{colour, encode_path, excerpt};
+use crate::untrusted::{WebLink, colour, encode_path, excerpt, web_link};
 
 /// Aspect ratios that a listing keeps; beyond them it shows the middle of the picture, so that neither a panorama nor a
 /// column takes a row for itself.
@@ -34,6 +35,8 @@ pub(super) struct Frame<'a> {
     /// Relative to the root, for `rel` links.
     pub newer: Option<String>,
     pub older: Option<String>,
+    /// A feed of what this page lists, where it is not the whole gallery; relative to the root.
+    pub feed: Option<String>,
     /// Which entry of the menu the page belongs to.
     pub section: &'static str,
 }
@@ -60,6 +63,7 @@ pub(super) struct Card {
     /// Width by height with three decimals: the share of a row.
     pub ratio: String,
     pub tint: Option<String>,
+    pub pixelated: bool,
 }
 
 /// A picture with the size that keeps its place free. The path is relative to the root.
@@ -83,6 +87,18 @@ pub(super) struct Framed<'a> {
     pub page: Frame<'a>,
 }
 
+#[derive(Serialize)]
+struct AboutView<'a> {
+    page: Frame<'a>,
+    links: Vec<WebLink>,
+}
+
+#[derive(Serialize)]
+struct RandomView<'a> {
+    page: Frame<'a>,
+    page_size: u32,
+}
+
 impl Site {
     /// The frame of the page at `href`, which is relative to the root and ends in a slash or is empty.
     pub(super) fn frame(&self, href: &str, title: String, description: String) -> Frame<'_> {
@@ -100,8 +116,24 @@ impl Site {
             json_ld: None,
             newer: None,
             older: None,
+            feed: None,
             section: "",
         }
+    }
+
+    pub(super) fn about(&self) -> Result<String, RenderError> {
+        let mut frame = self.frame("about/", "About".to_owned(), excerpt(&self.meta.description, 200));
+        frame.section = "about";
+        let links = self.meta.links.iter().filter_map(|link| web_link(link)).collect();
+        Ok(self.templates.render("about.html", AboutView { page: frame, links })?)
+    }
+
+    /// Chooses a work in the reader's browser from the archive's pages, so that it is the same file whatever is shown.
+    pub(super) fn random(&self) -> Result<String, RenderError> {
+        let mut frame = self.frame("random/", "A work at random".to_owned(), String::new());
+        frame.canonical = None;
+        frame.section = "random";
+        Ok(self.templates.render("random.html", RandomView { page: frame, page_size: PAGE_SIZE })?)
     }
 
     pub(super) fn not_found(&self) -> Result<String, RenderError> {
@@ -114,7 +146,7 @@ impl Site {
     }
 
     pub(super) fn social_image(&self, artwork: &Artwork) -> SocialImage {
-        let image = artwork.card.as_ref().unwrap_or(&artwork.display);
+        let image = social_rendition(artwork);
         SocialImage {
             url: self.meta.url(&encode_path(&media_path(&image.key))),
             width: image.width,
@@ -138,6 +170,7 @@ impl Card {
             height: picture.height,
             ratio: format!("{:.3}", ratio.clamp(*LISTED_RATIOS.start(), *LISTED_RATIOS.end())),
             tint: tint_of(artwork),
+            pixelated: artwork.pixelated,
         }
     }
 }
@@ -169,8 +202,15 @@ pub(super) fn title(artwork: &Artwork) -> String {
     if title.is_empty() { "Untitled".to_owned() } else { title }
 }
 
+/// The rendition that stands for the work elsewhere.
+pub(super) fn social_rendition(artwork: &Artwork) -> &Image {
+    artwork.card.as_ref().unwrap_or(&artwork.display)
+}
+
 /// The colour behind a picture that is still loading.
 pub(super) fn tint_of(artwork: &Artwork) -> Option<String> {
-    let dominant = || artwork.palette.first().and_then(|text| colour(text));
-    artwork.placeholder.as_deref().and_then(tint).or_else(dominant)
+    match &artwork.placeholder {
+        Some(thumbhash) => tint(thumbhash),
+        None => artwork.palette.first().and_then(|swatch| colour(&swatch.colour)),
+    }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::frame::{Card, Frame};
-use super::{RenderError, Site};
+use super::{RenderError, Site, feeds};
 use crate::archive::{Archive, PAGE_SIZE};
 use crate::catalogue::{Slot, TagId};
 use crate::untrusted::{encode_path, excerpt};
@@ -37,6 +37,7 @@ struct Listing<'a> {
     front: String,
     heading: String,
     intro: String,
+    feed: Option<String>,
     section: &'static str,
 }
 
@@ -80,6 +81,7 @@ impl Site {
             front: String::new(),
             heading: self.meta.title.clone(),
             intro: self.meta.description.clone(),
+            feed: None,
             section: "works",
         }
     }
@@ -91,6 +93,7 @@ impl Site {
             front: encode_path(&format!("tags/{}/", tag.slug)),
             heading: excerpt(&tag.name, 80),
             intro: String::new(),
+            feed: Some(encode_path(&feeds::tag_path(tag))),
             section: "tags",
         }
     }
@@ -121,6 +124,7 @@ impl Site {
         number: Option<u32>,
     ) -> Result<String, RenderError> {
         frame.section = listing.section;
+        frame.feed.clone_from(&listing.feed);
         let cards: Vec<Card> = slots.map(|slot| Card::new(&self.shown(slot).artwork)).collect();
         let context = ListingView { page: frame, heading: &listing.heading, intro: &listing.intro, cards, number };
         Ok(self.templates.render("listing.html", context)?)

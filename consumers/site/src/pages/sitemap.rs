@@ -41,7 +41,7 @@ impl Site {
 
     pub(super) fn sitemap_listings(&self) -> Result<String, RenderError> {
         let tags = self.catalogue.tags().map(|(_, tag)| Tag::href(tag));
-        let fronts = [String::new(), "tags/".to_owned()].into_iter().chain(tags);
+        let fronts = [String::new(), "about/".to_owned(), "tags/".to_owned()].into_iter().chain(tags);
         let locations: Vec<Location> =
             fronts.map(|href| Location { url: self.meta.url(&href), changed: None, image: None }).collect();
         Ok(self.templates.render("sitemap.xml", Map { locations })?)

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::documents::{elements, named};
+use crate::documents::{Element, elements, named};
 use crate::sample;
 
 #[test]
@@ -43,6 +43,39 @@ fn the_json_feed_says_the_same_as_the_atom_feed() {
 }
 
 #[test]
+fn the_rss_feed_says_the_same_as_the_atom_feed() {
+    let pages = sample::rendered(&sample::site((0..60).map(sample::artwork).collect()));
+    let (atom, rss) = (elements(&pages["feed.xml"]), elements(&pages["rss.xml"]));
+    assert_eq!((rss[0].name.as_str(), rss[0].attribute("version")), ("rss", Some("2.0")));
+    let texts =
+        |feed, name| -> Vec<String> { named(feed, name).map(|element: &Element| element.text.clone()).collect() };
+    assert_eq!(texts(&rss, "guid"), texts(&atom, "id")[1..]);
+    assert_eq!(texts(&rss, "description")[1..], texts(&atom, "content"));
+    assert_eq!(texts(&rss, "pubDate")[0], "Sat, 03 Jan 1970 11:00:00 +0000");
+    let enclosure = named(&rss, "enclosure").next().expect("an item has its picture");
+    let image = sample::artwork(59).display;
+    assert_eq!(enclosure.attribute("length"), Some(image.length.to_string().as_str()));
+    assert_eq!(enclosure.attribute("type"), Some("image/jpeg"));
+}
+
+#[test]
+fn a_tag_has_a_feed_of_its_newest_works_that_its_pages_name() {
+    let pages = sample::rendered(&sample::site((0..60).map(sample::artwork).collect()));
+    let feed = elements(&pages["tags/mod_3/feed.xml"]);
+    let ids: Vec<&str> = named(&feed, "id").map(|id| id.text.as_str()).collect();
+    let newest = [59, 52, 45, 38, 31, 24, 17, 10, 3].map(|number| sample::artwork(number).id.urn().to_string());
+    assert_eq!(ids[0], "https://art.example/gallery/tags/mod_3/");
+    assert_eq!(ids[1..], newest);
+    assert_eq!(named(&elements(&pages["tags/every/feed.xml"]), "entry").count(), 12);
+    let listing = elements(&pages["tags/mod_3/index.html"]);
+    let named_feeds: Vec<_> = named(&listing, "link")
+        .filter(|link| link.attribute("type") == Some("application/atom+xml"))
+        .filter_map(|link| link.attribute("href"))
+        .collect();
+    assert_eq!(named_feeds, ["../../feed.xml", "../../tags/mod_3/feed.xml"]);
+}
+
+#[test]
 fn the_sitemap_names_every_artwork_once() {
     let pages = sample::rendered(&sample::site((0..60).map(sample::artwork).collect()));
     let locations = |path: &str| -> Vec<String> {
@@ -78,6 +111,19 @@ fn social_cards_carry_absolute_addresses() {
     let linked = named(&page, "script").find(|script| !script.text.is_empty()).expect("the page has linked data");
     let linked: Value = serde_json::from_str(&linked.text).expect("linked data is JSON");
     assert_eq!(linked["url"], url);
+}
+
+#[test]
+fn a_shared_link_carries_the_address_and_the_title_whatever_is_in_it() {
+    let mut artwork = sample::artwork(0);
+    artwork.title = "Tea & \"salt\"?x=1#y".to_owned();
+    artwork.artist = String::new();
+    let pages = sample::rendered(&sample::site(vec![artwork]));
+    let page = elements(&pages["artworks/00000000-0000-0000-0000-000000000001/index.html"]);
+    let reddit = named(&page, "a").filter_map(|link| link.attribute("href")).find(|href| href.contains("reddit"));
+    let url = "https%3A//art.example/gallery/artworks/00000000-0000-0000-0000-000000000001/";
+    let expected = format!("https://www.reddit.com/submit?url={url}&title=Tea%20%26%20%22salt%22%3Fx%3D1%23y");
+    assert_eq!(reddit, Some(expected.as_str()));
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use atelier_events::Swatch;
 use atelier_site::gallery::Artwork;
 use atelier_site::pages::{RenderError, Site};
 use atelier_site::untrusted::{colour, excerpt, is_safe_path, is_xml_char, web_link};
@@ -36,13 +37,16 @@ fn hostile(number: u32, text: &str) -> Artwork {
         video_url: Some(text()),
         prompt: Some(text()),
         provider: Some(text()),
+        model: Some(text()),
         mediums: Vec::new(),
         webp_mediums: Vec::new(),
         lossless: None,
         animation: None,
         card: None,
         pixelated: false,
-        palette: vec![text(), "#000000;background:url(//evil.example)".to_owned()],
+        palette: [text(), "#000000;background:url(//evil.example)".to_owned()]
+            .map(|colour| Swatch { colour, per_mille: u16::MAX })
+            .into(),
         placeholder: Some(text()),
         ..sample::artwork(number)
     }
@@ -97,7 +101,10 @@ fn no_text_of_an_artwork_becomes_markup() {
 fn no_text_of_the_site_itself_becomes_markup() {
     for attack in ATTACKS {
         let mut meta = sample::meta();
-        (meta.title, meta.description, meta.author) = (attack.to_string(), attack.to_string(), attack.to_string());
+        for text in [&mut meta.title, &mut meta.description, &mut meta.author, &mut meta.about] {
+            *text = (*attack).to_owned();
+        }
+        meta.links = vec![attack.to_string(), format!("https://evil.example/{attack}")];
         check_inert(&sample::site_of(meta, (0..3).map(sample::artwork)));
     }
 }

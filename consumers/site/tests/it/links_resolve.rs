@@ -9,6 +9,9 @@ use crate::sample;
 /// Where a link on the page at `path` leads: the path of a file of the site, or none for another site.
 fn target(path: &str, href: &str) -> Option<String> {
     let href = href.split(['#', '?']).next().unwrap_or_default();
+    if href.starts_with("mailto:") || href.starts_with("data:") {
+        return None;
+    }
     if href.contains("://") {
         let inside = href.strip_prefix("https://art.example/gallery/")?;
         return Some(file(&decoded(inside)));

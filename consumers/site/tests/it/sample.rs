@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use atelier_events::Swatch;
 use atelier_site::gallery::{Artwork, Image, SiteMeta};
 use atelier_site::pages::{Site, media_path};
 use bytes::Bytes;
@@ -19,6 +20,8 @@ pub(crate) fn meta() -> SiteMeta {
         base_url: "https://art.example/gallery".to_owned(),
         author: "Somebody".to_owned(),
         language: "en".to_owned(),
+        about: "Made to be tested".to_owned(),
+        links: vec!["https://social.example/@somebody".to_owned()],
     }
 }
 
@@ -62,6 +65,7 @@ pub(crate) fn artwork(number: u32) -> Artwork {
         published_at: OffsetDateTime::UNIX_EPOCH + Duration::hours(i64::from(number)),
         prompt: Some("a quiet harbour".to_owned()),
         provider: Some("sketch".to_owned()),
+        model: None,
         seed: Some(u64::MAX),
         width: 1600,
         height: 1200,
@@ -75,7 +79,7 @@ pub(crate) fn artwork(number: u32) -> Artwork {
         animation: None,
         card: None,
         pixelated: false,
-        palette: vec!["#102030".to_owned()],
+        palette: vec![Swatch { colour: "#102030".to_owned(), per_mille: 1000 }],
         placeholder: Some("3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned()),
         variants: vec![],
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use atelier_events::Swatch;
 use atelier_site::gallery::{Artwork, Image, SiteMeta};
 use atelier_site::pages::Site;
 use atelier_site::release::{Compare, Deployed};
@@ -98,7 +99,7 @@ async fn lines(artworks: u32, folder: &Path) -> anyhow::Result<Vec<Line>> {
     let spares = began.elapsed().as_secs_f64();
 
     let (mut times, mut files, mut bytes, mut baselines) = (vec![], vec![], vec![], vec![]);
-    let mut live = first.release;
+    let mut live = first.release.clone();
     for addition in 0..ADDITIONS {
         let added = artwork(artworks + addition);
         let before = OffsetDateTime::now_utc();
@@ -192,6 +193,8 @@ fn meta() -> SiteMeta {
         base_url: "https://art.example".to_owned(),
         author: "Somebody".to_owned(),
         language: "en".to_owned(),
+        about: String::new(),
+        links: vec![],
     }
 }
 
@@ -216,6 +219,7 @@ fn artwork(number: u32) -> Artwork {
         published_at: at,
         prompt: Some(words(5, 24)),
         provider: Some("sketch".to_owned()),
+        model: None,
         seed: Some(number.into()),
         width: 1_600,
         height: 1_200,
@@ -229,7 +233,9 @@ fn artwork(number: u32) -> Artwork {
         animation: None,
         card: None,
         pixelated: false,
-        palette: vec!["#102030".to_owned(), "#a0b0c0".to_owned()],
+        palette: [("#102030", 700), ("#a0b0c0", 300)]
+            .map(|(colour, per_mille)| Swatch { colour: colour.to_owned(), per_mille })
+            .into(),
         placeholder: Some("3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned()),
         variants: vec![],
     }
