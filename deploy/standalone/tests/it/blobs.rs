@@ -24,6 +24,17 @@ async fn a_blob_comes_back_as_it_was_put() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_not_what_they_were_signed_as_are_refused() {
+    let (store, blobs) = Store::start().await;
+    let (said, other) = (bytes(300_000), bytes(300_001));
+    blobs.put_hashed("a", other.slice(1..), sha256(&said), "image/png").await.unwrap_err();
+    assert_eq!(blobs.head("a").await.unwrap(), None);
+    assert_eq!(store.beside_the_bucket(), Vec::<String>::new());
+    let blob = blobs.put_hashed("a", said.clone(), sha256(&said), "image/png").await.unwrap();
+    assert_eq!(blob, blobs.put("a", said, "image/png").await.unwrap());
+}
+
+#[tokio::test]
 async fn a_blob_that_is_not_there_is_none_or_not_found() {
     let (_store, blobs) = Store::start().await;
     assert_eq!(blobs.head("no/such").await.unwrap(), None);
