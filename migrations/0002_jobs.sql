@@ -68,6 +68,9 @@ create table leases (
     worker text not null,
     claimed_at timestamptz not null,
     lease_until timestamptz not null,
+    -- How far the attempt has come, as it says itself. Here and nowhere else: it is worth nothing once the attempt has
+    -- ended, and an event for each step would be a log of a log.
+    progress jsonb,
     constraint "a job runs once at a time" primary key (job)
 );
 comment on table leases is 'state running; a row is the right to end the job, whoever deletes it by job and fence has ended it';
@@ -83,7 +86,7 @@ create view current_jobs as
 select j.id, j.consumer, j.position, j.stream, j.priority, case when l.job is null then j.state else 'running' end as state,
        coalesce(l.attempt, j.attempt) as attempt, coalesce(l.fence, j.fence) as fence, j.run_at,
        coalesce(l.worker, j.worker) as worker, j.error, j.failures, j.created_at,
-       coalesce(l.claimed_at, j.attempted_at) as attempted_at, j.finished_at
+       coalesce(l.claimed_at, j.attempted_at) as attempted_at, j.finished_at, l.progress
 from jobs j
 left join leases l on l.job = j.id;
 comment on view current_jobs is 'jobs as they are at this moment, those that run included';

@@ -1,6 +1,6 @@
 -- All that decides when a job runs.
 select j.id, j.consumer, j.position, j.stream, j.priority, j.state::text as state, j.attempt, j.run_at, j.worker, j.error,
-       j.failures, j.created_at, j.attempted_at, j.finished_at,
+       j.failures, j.created_at, j.attempted_at, j.finished_at, j.progress,
        l.lease_until, p.paused_by, p.paused_at,
        case when j.state = 'available' then
            (select count(*) from available_jobs a where a.consumer = j.consumer and (a.priority, a.job) < (j.priority, j.id)) end as ahead,

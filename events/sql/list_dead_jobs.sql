@@ -1,6 +1,6 @@
 -- As list_jobs, of the few that were discarded among the many that were not.
 select j.id, j.consumer, j.position, j.stream, j.priority, j.state::text as state, j.attempt, j.run_at, j.worker, j.error,
-       j.failures, j.created_at, j.attempted_at, j.finished_at
+       j.failures, j.created_at, j.attempted_at, j.finished_at, null::jsonb as progress
 from dead_letters d
 join jobs j on j.id = d.job
 where ($1::text is null or j.consumer = $1)

@@ -4,8 +4,8 @@ use atelier_events::artwork::Created;
 use atelier_events::site::SiteEvent;
 use atelier_events::variant::{Failed, RecutRequested};
 use atelier_events::{
-    Artwork, ArtworkEvent, ArtworkId, Event, Export, Position, Priority, Recorded, Site, Stage, Stream, Variant,
-    VariantEvent, VariantId, VariantState, Version,
+    Artwork, ArtworkEvent, ArtworkId, Event, Export, ExportEvent, Position, Priority, Recorded, Site, Stage, Stream,
+    Variant, VariantEvent, VariantId, VariantState, Version,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -135,13 +135,15 @@ proptest! {
     }
 
     #[test]
-    fn a_complete_export_stays_complete_and_a_site_never_goes_back(history in histories()) {
+    fn a_complete_export_stays_complete_until_it_expires_and_a_site_never_goes_back(history in histories()) {
         let (mut export, mut site) = (None, Site::default());
         for event in &history {
             let before = export.clone();
             export = Export::fold(export, event)?;
             if matches!(before, Some(Export::Completed(_))) {
-                prop_assert!(matches!(export, Some(Export::Completed(_))));
+                let expires = matches!(event.event()?, Event::Export(ExportEvent::Expired(_)));
+                prop_assert_eq!(matches!(export, Some(Export::Expired(_))), expires);
+                prop_assert_eq!(matches!(export, Some(Export::Completed(_))), !expires);
             }
             let before = site.live.as_ref().map(|live| live.position);
             site = Site::fold(site, event)?;
