@@ -194,6 +194,8 @@ $$;
 create trigger search_follows_texts before insert on artworks for each row execute function set_search();
 
 -- What a person typed, as a query for artworks.search: quotes, "or" and "-" as in web search. Words that English leaves
--- out need not be there: "the sea" finds a sea. Its body is bound to the configuration of this schema, whoever calls it.
+-- out need not be there ("the sea" finds a sea), unless something is quoted. Its body is bound to the configuration of this
+-- schema, whoever calls it.
 create function search_query(words text) returns tsquery language sql immutable
-    return websearch_to_tsquery('pg_catalog.english', words) || websearch_to_tsquery('words', words);
+    return case when strpos(words, '"') > 0 then websearch_to_tsquery('words', words)
+                else websearch_to_tsquery('pg_catalog.english', words) || websearch_to_tsquery('words', words) end;
