@@ -94,6 +94,7 @@ async fn an_export_of_a_query_has_all_that_the_list_has_at_that_moment() -> anyh
     let found = studio.bucket.blobs.get(&list.key, 1_000).await?;
     let found: Vec<ArtworkId> = std::str::from_utf8(&found)?.lines().map(str::parse).collect::<Result<_, _>>()?;
     assert_eq!(found, expected);
+    studio.index().await?;
     let nothing = json!({ "matching": { "tag": "none has it" } });
     assert_eq!(pointers(&studio.refused("/v1/exports", &nothing, 422).await?), ["/matching"]);
     Ok(())

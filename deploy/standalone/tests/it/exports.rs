@@ -220,7 +220,7 @@ async fn an_exported_gallery_is_taken_back_in_elsewhere_as_it_was_and_once() -> 
         let Came::Added { artwork_id, .. } = told[0].outcome else { anyhow::bail!("{told:?}") };
         ids.push(artwork_id);
     }
-    let asked = client.create_export(&NewExport::All(true), "all of it").await?;
+    let asked = client.create_export(&NewExport::All(true), "all-of-it").await?;
     let export = client.export(asked.id, Duration::from_mins(1)).await?;
     let zip = from.connections.blobs.get(&keys::export(export.id), 1 << 30).await?;
     let path = folder.path().join("export.zip");
@@ -254,7 +254,7 @@ async fn a_damaged_or_foreign_zip_says_which_entry_and_why() -> anyhow::Result<(
     let client = Client::new(&up.running.api_url, &up.api_key)?;
     let cat = Path::new(PICTURES).join("chelsea-the-cat.webp");
     take_in(&client, &cat, Details::default()).await?;
-    let asked = client.create_export(&NewExport::All(true), "all of it").await?;
+    let asked = client.create_export(&NewExport::All(true), "all-of-it").await?;
     let export = client.export(asked.id, Duration::from_mins(1)).await?;
     let zip = up.connections.blobs.get(&keys::export(export.id), 1 << 30).await?.to_vec();
     let failure = async |name: &str, bytes: &[u8]| -> anyhow::Result<(String, String)> {
