@@ -97,6 +97,7 @@ impl Archive {
     }
 
     /// The chunks on which somebody is, oldest first.
+    #[must_use]
     pub fn chunks(&self, size: u32) -> impl DoubleEndedIterator<Item = u32> {
         (1..=self.given().div_ceil(size)).filter(move |number| self.chunk(*number, size).next().is_some())
     }

@@ -223,8 +223,13 @@ impl Publication {
             events: vec![NewEvent::new(event, &atelier_events::Context::command(ACTOR))],
         };
         match self.log.append(Append { key: None, writes: vec![told] }).await {
+            // What is told next, before this event comes back from the log, comes after it.
+            Ok(_) => {
+                self.site_version = Version(self.site_version.0 + 1);
+                Ok(())
+            }
             // Another daemon has deployed meanwhile; its event is about to be folded, and then it is decided again.
-            Err(AppendError::Conflict { .. }) | Ok(_) => Ok(()),
+            Err(AppendError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -169,7 +169,7 @@ impl Folder {
         let (folder, start_site) = (self.clone(), Arc::clone(&site));
         let (staging, missing) = match blocking(move || folder.start(position, &start_site, compare)).await? {
             Started::Live(release) => return Ok(Deployed { release, changed: false }),
-            Started::Staging(staging, missing) => (Arc::new(staging), missing),
+            Started::Staging(staging, missing) => (Arc::new(*staging), missing),
         };
         let mut fetched = stream::iter(missing)
             .map(|image| {
@@ -247,7 +247,7 @@ impl Folder {
             live => {
                 self.clear(number)?;
                 let (staging, missing) = Staging::begin(&self.releases, live, lock, work, compare, site)?;
-                Ok(Started::Staging(staging, missing))
+                Ok(Started::Staging(Box::new(staging), missing))
             }
         }
     }
@@ -379,7 +379,7 @@ impl Folder {
 
 enum Started {
     Live(Release),
-    Staging(Staging, Vec<Image>),
+    Staging(Box<Staging>, Vec<Image>),
 }
 
 /// The release that is going to be.

@@ -124,7 +124,7 @@ impl Site {
         frame.json_ld = Some(self.json_ld(artwork, &href));
         frame.newer = newer.as_ref().map(|neighbour| neighbour.href.clone());
         frame.older = older.as_ref().map(|neighbour| neighbour.href.clone());
-        let share = self.share_links(&frame);
+        let share = share_links(&frame);
         let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), share, newer, older };
         Ok(self.templates.render("artwork.html", context)?)
     }
@@ -175,24 +175,6 @@ impl Site {
         }
     }
 
-    fn share_links(&self, frame: &Frame<'_>) -> Vec<ShareLink> {
-        let url = frame.canonical.as_deref().unwrap_or_default();
-        let image = frame.image.as_ref().map(|image| image.url.as_str()).unwrap_or_default();
-        let [text, title, url, image] = [&format!("{} {url}", frame.title), &frame.title, url, image].map(encode_path);
-        [
-            ("Mastodon", format!("https://share.joinmastodon.org/#text={text}")),
-            ("Bluesky", format!("https://bsky.app/intent/compose?text={text}")),
-            ("Reddit", format!("https://www.reddit.com/submit?url={url}&title={title}")),
-            (
-                "Pinterest",
-                format!("https://www.pinterest.com/pin/create/button/?url={url}&media={image}&description={title}"),
-            ),
-            ("E-mail", format!("mailto:?subject={title}&body={text}")),
-        ]
-        .map(|(name, href)| ShareLink { name, href })
-        .into()
-    }
-
     fn json_ld(&self, artwork: &Artwork, href: &str) -> Value {
         let mut work = json!({
             "@context": "https://schema.org",
@@ -232,6 +214,24 @@ impl Site {
         }
         work
     }
+}
+
+fn share_links(frame: &Frame<'_>) -> Vec<ShareLink> {
+    let url = frame.canonical.as_deref().unwrap_or_default();
+    let image = frame.image.as_ref().map(|image| image.url.as_str()).unwrap_or_default();
+    let [text, title, url, image] = [&format!("{} {url}", frame.title), &frame.title, url, image].map(encode_path);
+    [
+        ("Mastodon", format!("https://share.joinmastodon.org/#text={text}")),
+        ("Bluesky", format!("https://bsky.app/intent/compose?text={text}")),
+        ("Reddit", format!("https://www.reddit.com/submit?url={url}&title={title}")),
+        (
+            "Pinterest",
+            format!("https://www.pinterest.com/pin/create/button/?url={url}&media={image}&description={title}"),
+        ),
+        ("E-mail", format!("mailto:?subject={title}&body={text}")),
+    ]
+    .map(|(name, href)| ShareLink { name, href })
+    .into()
 }
 
 /// What the style sheet makes of it: no larger than the picture, the window's width, or four fifths of its height.

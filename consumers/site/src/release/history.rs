@@ -96,8 +96,8 @@ impl History {
             }
             list.push(Touched { path: touch.path.clone(), before: before.is_some() });
         }
-        self.write(&folder.join("touched.json"), &list)?;
-        self.write(&folder.join("release.json"), release)
+        write(&folder.join("touched.json"), &list)?;
+        write(&folder.join("release.json"), release)
     }
 
     /// The paths in which `live` differs from an earlier release; none where that is not known any more.
@@ -171,9 +171,9 @@ impl History {
             |source| DeployError::Damaged { path: path.to_owned(), releases: self.folder.with_file_name(""), source };
         serde_json::from_slice(&text).map_err(damaged)
     }
+}
 
-    fn write(&self, path: &Path, value: &impl Serialize) -> Result<(), DeployError> {
-        let text = serde_json::to_vec(value).map_err(|error| failed("writing", path)(error.into()))?;
-        fs::write(path, text).map_err(failed("writing", path))
-    }
+fn write(path: &Path, value: &impl Serialize) -> Result<(), DeployError> {
+    let text = serde_json::to_vec(value).map_err(|error| failed("writing", path)(error.into()))?;
+    fs::write(path, text).map_err(failed("writing", path))
 }

@@ -98,7 +98,9 @@ impl Staging {
         }
         let by_length = staging.whole && compare != Compare::Everything;
         let images = std::mem::take(&mut staging.work.images);
-        images.iter().for_each(|image| staging.count(image.length));
+        for image in &images {
+            staging.count(image.length);
+        }
         let missing = images.into_iter().filter(|image| !staging.has(image, by_length)).collect();
         Ok((staging, missing))
     }
