@@ -51,9 +51,8 @@ impl Page {
             if works == 1 { "work" } else { "works" },
         );
         if missing > 0 {
-            html.push_str(&format!(
-                "; {missing} could not be packed, <a href=\"manifest.json\">manifest.json</a> says why"
-            ));
+            let why = " could not be packed, <a href=\"manifest.json\">manifest.json</a> says why";
+            html.extend(["; ", &missing.to_string(), why]);
         }
         html.push_str("</p>\n");
         let mut page = Self { html, number, of };
@@ -69,15 +68,18 @@ impl Page {
         let said: String = details.description.chars().take(ALT_CHARS).collect();
         let alt = if said.trim().is_empty() { title.clone() } else { format!("{title}: {}", escaped(said.trim())) };
         let (width, height) = picture.size;
-        self.html += &format!(
-            "<figure><a href=\"{file}\"><img src=\"{file}\" alt=\"{alt}\" width=\"{width}\" height=\"{height}\" \
-             loading=\"lazy\" decoding=\"async\"></a><figcaption dir=\"auto\">{title}<small>",
+        let image = format!(
+            "<img src=\"{file}\" alt=\"{alt}\" width=\"{width}\" height=\"{height}\" loading=\"lazy\" decoding=\"async\">"
         );
+        let link = ["<a href=\"", &file, "\">", &image, "</a>"];
+        self.html.push_str("<figure>");
+        self.html.extend(link);
+        self.html.extend(["<figcaption dir=\"auto\">", &title, "<small>"]);
         let date = details.created_on.unwrap_or_else(|| picture.artwork.created_at.date());
         let artist = escaped(&details.artist);
-        self.html.push_str(&if artist.is_empty() { date.to_string() } else { format!("{artist}, {date}") });
+        self.html.extend([artist.as_str(), if artist.is_empty() { "" } else { ", " }, &date.to_string()]);
         if let Some(source) = details.source_url.as_deref().filter(|url| is_link(url)) {
-            self.html += &format!(", <a rel=\"noreferrer\" href=\"{}\">source</a>", escaped(source));
+            self.html.extend([", <a rel=\"noreferrer\" href=\"", &escaped(source), "\">source</a>"]);
         }
         self.html.push_str("</small></figcaption></figure>\n");
     }
@@ -96,10 +98,10 @@ impl Page {
         }
         self.html.push_str("<nav>");
         if self.number > 1 {
-            self.html += &format!("<a rel=\"prev\" href=\"{}\">Earlier works</a>", page_name(self.number - 1));
+            self.html.extend(["<a rel=\"prev\" href=\"", &page_name(self.number - 1), "\">Earlier works</a>"]);
         }
         if self.number < self.of {
-            self.html += &format!("<a rel=\"next\" href=\"{}\">Later works</a>", page_name(self.number + 1));
+            self.html.extend(["<a rel=\"next\" href=\"", &page_name(self.number + 1), "\">Later works</a>"]);
         }
         self.html.push_str("</nav>\n");
     }

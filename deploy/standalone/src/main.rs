@@ -82,7 +82,7 @@ fn run() -> anyhow::Result<ExitCode> {
 async fn with_services(data_dir: &Path, command: Command) -> anyhow::Result<ExitCode> {
     let with = atelier_standalone::command::Command::open(data_dir)?;
     match command {
-        Command::Up(listen) => with.up(&listen).await,
+        Command::Up(listen) => Box::pin(with.up(&listen)).await,
         Command::Demo(args) => Box::pin(with.demo(args)).await,
         Command::Import(args) => import::run(args, &with.client()?).await,
         Command::Jobs(args) => with.connected(async |connections| jobs::run(args, connections).await).await,
