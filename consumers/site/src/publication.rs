@@ -213,7 +213,7 @@ impl Publication {
         let (files_written, bytes_written) = if done.changed { (files_written, bytes_written) } else { (0, 0) };
         let url = format!("{}/", self.base_url);
         let deployed = Deployed { position: self.changed, artworks, files, files_written, bytes_written, url };
-        let event = Event::Site(SiteEvent::Deployed(deployed));
+        let event = Event::Site(SiteEvent::Deployed(deployed.clone()));
         let told = Write {
             stream: Stream::site(SITE),
             expected: match self.site_version {
@@ -223,9 +223,10 @@ impl Publication {
             events: vec![NewEvent::new(event, &atelier_events::Context::command(ACTOR))],
         };
         match self.log.append(Append { key: None, writes: vec![told] }).await {
-            // What is told next, before this event comes back from the log, comes after it.
+            // Taken for told before it comes back from the log, and what is told next comes after it.
             Ok(_) => {
                 self.site_version = Version(self.site_version.0 + 1);
+                self.told.live = Some(deployed);
                 Ok(())
             }
             // Another daemon has deployed meanwhile; its event is about to be folded, and then it is decided again.

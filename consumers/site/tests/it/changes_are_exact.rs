@@ -105,7 +105,9 @@ fn check(shown: u32, steps: &[Step]) -> Result<(), TestCaseError> {
         }
     }
     let mut again = opened(shown);
-    steps.iter().for_each(|step| happen(&mut again, step));
+    for step in steps {
+        happen(&mut again, step);
+    }
     prop_assert_eq!(difference(&written, &everything(&again)), Vec::<String>::new());
     Ok(())
 }

@@ -107,7 +107,7 @@ fn spellings_of_a_tag_share_a_page_and_different_tags_never_do() {
     let pages = sample::rendered(&sample::site(artworks));
     let fronts: Vec<&String> = pages
         .keys()
-        .filter(|path| path.starts_with("tags/") && path.matches('/').count() == 2 && path.ends_with(".html"))
+        .filter(|path| path.starts_with("tags/") && path.matches('/').count() == 2 && path.ends_with("/index.html"))
         .collect();
     assert_eq!(fronts.len(), 6, "{fronts:?}");
     let plus = fronts.iter().find(|path| listed(&pages[**path]).len() == 2);

@@ -99,22 +99,22 @@ async fn lines(artworks: u32, folder: &Path) -> anyhow::Result<Vec<Line>> {
     let spares = began.elapsed().as_secs_f64();
 
     let (mut times, mut files, mut bytes, mut baselines) = (vec![], vec![], vec![], vec![]);
-    let mut live = first.release.clone();
+    let mut latest = first.release.clone();
     for addition in 0..ADDITIONS {
         let added = artwork(artworks + addition);
         let before = OffsetDateTime::now_utc();
         let began = Instant::now();
         shown(&mut site, [added])?;
-        let deployed = deploy(&at, u64::from(addition) + 2, &mut site, Compare::Since(Some(live.number))).await?;
+        let deployed = deploy(&at, u64::from(addition) + 2, &mut site, Compare::Since(Some(latest.number))).await?;
         times.push(milliseconds(began));
-        live = deployed.release;
-        files.push(float(live.files_written));
-        bytes.push(float(live.bytes_written));
+        latest = deployed.release;
+        files.push(float(latest.files_written));
+        bytes.push(float(latest.bytes_written));
         baselines.push(plain(&folder.join("site"), &folder.join(format!("plain-{addition}")), before)? * 1_000.0);
         at.prepare().await?;
     }
     let began = Instant::now();
-    let again = deploy(&at, live.position, &mut site, Compare::Everything).await?;
+    let again = deploy(&at, latest.position, &mut site, Compare::Everything).await?;
     let unchanged_wall = began.elapsed().as_secs_f64();
     let unchanged = if again.changed { again.release.files_written } else { 0 };
 
@@ -244,7 +244,7 @@ fn artwork(number: u32) -> Artwork {
 fn image(kind: &str, artwork: Uuid, (width, height): (u32, u32)) -> Image {
     let key = format!("{kind}/bench/{artwork}.webp");
     let bytes = picture(&key);
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(&bytes)));
     Image { key, width, height, media_type: "image/webp".to_owned(), length: bytes.len() as u64, sha256 }
 }
 
