@@ -77,7 +77,10 @@ async fn the_demonstration_publishes_everything_and_its_commands_tell_of_it() ->
     ensure!(verified.len() == 1 && verified[0]["flaws"] == 0, "{verified:?}");
     ensure!(verified[0]["events"].as_u64() >= Some(60) && verified[0]["blobs"].as_u64() >= Some(75), "{verified:?}");
     let jobs = newcomer.objects(&["jobs", "--json", "--limit", "1000"], &[]).await?;
-    ensure!(!jobs.is_empty() && jobs.iter().all(|job| job["state"] == "completed"), "{jobs:?}");
+    // What deletes the ZIP waits until its time is over.
+    let waits = |job: &Value| job["consumer"] == "exports" && job["state"] == "scheduled";
+    let open: Vec<_> = jobs.iter().filter(|job| job["state"] != "completed" && !waits(job)).collect();
+    ensure!(!jobs.is_empty() && open.is_empty(), "{open:?}");
     let events = newcomer.objects(&["tail", "--json", "--after", "0"], &[]).await?;
     ensure!(events.iter().zip(1..).all(|(event, position)| event["position"] == position), "{events:?}");
     ensure!(Some(events.len() as u64) == verified[0]["events"].as_u64(), "tail shows {} events", events.len());
