@@ -33,6 +33,21 @@ pub struct Created {
     pub owner: String,
     /// What the owner says about it.
     pub details: Details,
+    /// When it was added, of one that was in a gallery before and is taken back in. Of any other, that is when the log took
+    /// this event.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub added_at: Option<OffsetDateTime>,
+    /// When it could be shown for the first time, of one that was restored with its renditions.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub ready_at: Option<OffsetDateTime>,
+}
+
+impl Created {
+    /// A new work.
+    #[must_use]
+    pub fn new(artwork_id: ArtworkId, owner: String, details: Details) -> Self {
+        Self { artwork_id, owner, details, added_at: None, ready_at: None }
+    }
 }
 
 /// What the owner says about an artwork.
@@ -116,6 +131,8 @@ pub struct Artwork {
     pub details: Details,
     /// When it was added.
     pub created_at: OffsetDateTime,
+    /// When it could be shown for the first time.
+    pub ready_at: Option<OffsetDateTime>,
     /// Its place among all artworks: the position of `artwork.created`.
     pub created_position: Position,
     /// In the order they were asked for; the cover is the newest complete one.
@@ -138,7 +155,8 @@ impl Artwork {
                     id: created.artwork_id,
                     owner: created.owner.clone(),
                     details: created.details.clone(),
-                    created_at: recorded.occurred_at,
+                    created_at: created.added_at.unwrap_or(recorded.occurred_at),
+                    ready_at: created.ready_at,
                     created_position: recorded.position,
                     variants: Vec::new(),
                 })
@@ -150,6 +168,9 @@ impl Artwork {
                 let variant = at.map(|at| state.variants.remove(at));
                 if let Some(variant) = Variant::apply(variant, event) {
                     state.variants.insert(at.unwrap_or(state.variants.len()), variant);
+                }
+                if state.ready_at.is_none() && state.cover().is_some() {
+                    state.ready_at = Some(recorded.occurred_at);
                 }
                 Some(state)
             }

@@ -74,7 +74,8 @@ impl Consumer {
             Self::Generate => &["variant.requested"],
             Self::Thumbnails => &["variant.uploaded", "variant.generated", "variant.recut_requested"],
             Self::Exports => &["export.requested", "export.completed"],
-            Self::Sidecars | Self::Site => &["variant.rendered"],
+            Self::Sidecars => &["variant.rendered", "variant.failed", "variant.restored"],
+            Self::Site => &["variant.rendered", "variant.restored"],
             Self::Index => crate::Event::TYPES,
         }
     }

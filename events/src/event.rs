@@ -105,6 +105,10 @@ impl Event {
                 let renditions = rendered.renditions.into_iter().map(|rendition| rendition.blob);
                 [rendered.original].into_iter().chain(renditions).collect()
             }
+            Self::Variant(VariantEvent::Restored(restored)) => {
+                let renditions = restored.rendered.into_iter().flat_map(|rendered| rendered.renditions);
+                restored.original.into_iter().chain(renditions.map(|rendition| rendition.blob)).collect()
+            }
             Self::Export(ExportEvent::Completed(completed)) => vec![completed.archive],
             Self::Export(ExportEvent::Requested(requested)) => match requested.selection {
                 Selection::Listed(list) => vec![list],
@@ -158,6 +162,7 @@ impl Event {
         "variant.rendered",
         "variant.recut_requested",
         "variant.failed",
+        "variant.restored",
         "export.requested",
         "export.completed",
         "export.failed",

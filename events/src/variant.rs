@@ -2,6 +2,7 @@
 
 mod look;
 mod rendition;
+mod restored;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::blobs::Blob;
 use crate::id::{ArtworkId, GenerationId, VariantId};
 pub use look::{Look, RenditionKind, Swatch};
 pub use rendition::{Rendered, Rendition};
+pub use restored::Restored;
 
 /// What can happen to a variant. Lies on the stream of its artwork.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub enum VariantEvent {
     /// It cannot be completed.
     #[serde(rename = "variant.failed")]
     Failed(Failed),
+    /// It was in a gallery before, and is as it was there: nothing is made again for it.
+    #[serde(rename = "variant.restored")]
+    Restored(Restored),
 }
 
 impl VariantEvent {
@@ -49,6 +54,7 @@ impl VariantEvent {
             Self::Rendered(_) => "variant.rendered",
             Self::RecutRequested(_) => "variant.recut_requested",
             Self::Failed(_) => "variant.failed",
+            Self::Restored(_) => "variant.restored",
         }
     }
 
@@ -63,6 +69,7 @@ impl VariantEvent {
             Self::Rendered(event) => event.variant_id,
             Self::RecutRequested(event) => event.variant_id,
             Self::Failed(event) => event.variant_id,
+            Self::Restored(event) => event.variant_id,
         }
     }
 }
@@ -324,7 +331,7 @@ impl Variant {
         };
         let complete = state.state == VariantState::Completed;
         match event {
-            VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => {}
+            VariantEvent::Requested(_) | VariantEvent::Uploaded(_) | VariantEvent::Restored(_) => {}
             VariantEvent::Started(_) | VariantEvent::Generated(_) | VariantEvent::Failed(_) if complete => {}
             // What is complete is shown on meanwhile, and what is on its way ends as it would have.
             VariantEvent::RecutRequested(_) if !state.failed_in_renditions() => {}
@@ -377,6 +384,19 @@ impl Variant {
                 lineage: uploaded.lineage.clone(),
                 filename: Some(uploaded.filename.clone()),
                 state: VariantState::Processing,
+                ..blank
+            }),
+            VariantEvent::Restored(restored) => Some(Self {
+                generation_id: restored.generation_id,
+                recipe: restored.recipe.clone(),
+                lineage: restored.lineage.clone(),
+                filename: restored.filename.clone(),
+                state: restored.state(),
+                original: restored.original.clone(),
+                rendered: restored.rendered.clone(),
+                // Of one that is complete it is no matter what went wrong before.
+                failure: restored.failure.clone().filter(|_| restored.rendered.is_none()),
+                elapsed_ms: restored.elapsed_ms,
                 ..blank
             }),
             VariantEvent::Started(_)

@@ -12,7 +12,7 @@ pub struct FoldedArtwork {
     pub artwork: Artwork,
     /// The last event of its stream.
     pub updated_position: Position,
-    /// The `variant.rendered` that made it active.
+    /// The `variant.rendered` or `variant.restored` that made it active.
     pub ready_position: Option<Position>,
     /// The last event that changed what a gallery shows of it, and its time.
     pub shown: Option<(Position, OffsetDateTime)>,
@@ -77,9 +77,11 @@ impl FoldedArtwork {
         if let Event::Variant(event) = event {
             let known = artwork.variant(event.variant_id());
             note(&mut moments, known, event, recorded);
-            if known.is_some() && matches!(event, VariantEvent::Rendered(_)) {
+            if let Some(since) = shown_since(known, event, recorded) {
                 ready_position.get_or_insert(recorded.position);
-                shown = Some((recorded.position, recorded.occurred_at));
+                // Of restored variants the one that was complete last may come first.
+                let before = shown.filter(|_| matches!(event, VariantEvent::Restored(_))).map(|(_, at)| at);
+                shown = Some((recorded.position, before.map_or(since, |before| before.max(since))));
             }
         }
         let artwork = Artwork::apply(Some(artwork), event, recorded)?;
@@ -104,25 +106,56 @@ impl FoldedArtwork {
     }
 }
 
-/// Mirrors when [`Variant::apply`] takes an event: it begins with a request or an upload, and complete stays complete.
+/// Since when something else is to be shown of the artwork, where the event says so.
+fn shown_since(variant: Option<&Variant>, event: &VariantEvent, recorded: &Recorded) -> Option<OffsetDateTime> {
+    match event {
+        VariantEvent::Rendered(_) => variant.map(|_| recorded.occurred_at),
+        VariantEvent::Restored(restored) if variant.is_none() => {
+            restored.rendered.as_ref().map(|_| restored.finished_at.unwrap_or(recorded.occurred_at))
+        }
+        VariantEvent::Restored(_)
+        | VariantEvent::Requested(_)
+        | VariantEvent::Uploaded(_)
+        | VariantEvent::Started(_)
+        | VariantEvent::Generated(_)
+        | VariantEvent::RecutRequested(_)
+        | VariantEvent::Failed(_) => None,
+    }
+}
+
+/// Mirrors when [`Variant::apply`] takes an event: it begins with a request, an upload or a restoration, and complete stays
+/// complete.
 fn note(moments: &mut Vec<Moments>, variant: Option<&Variant>, event: &VariantEvent, recorded: &Recorded) {
     let variant_id = event.variant_id();
     let Some(known) = moments.iter_mut().find(|moments| moments.variant_id == variant_id) else {
-        if matches!(event, VariantEvent::Requested(_) | VariantEvent::Uploaded(_)) {
-            moments.push(Moments {
-                variant_id,
-                requested_position: recorded.position,
-                requested_at: recorded.occurred_at,
-                started_at: None,
-                finished_at: None,
-                cost_micros: None,
-            });
+        let begun = Moments {
+            variant_id,
+            requested_position: recorded.position,
+            requested_at: recorded.occurred_at,
+            started_at: None,
+            finished_at: None,
+            cost_micros: None,
+        };
+        match event {
+            VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => moments.push(begun),
+            VariantEvent::Restored(restored) => moments.push(Moments {
+                requested_at: restored.requested_at,
+                started_at: restored.started_at,
+                finished_at: restored.finished_at,
+                cost_micros: restored.cost_micros,
+                ..begun
+            }),
+            VariantEvent::Started(_)
+            | VariantEvent::Generated(_)
+            | VariantEvent::Rendered(_)
+            | VariantEvent::RecutRequested(_)
+            | VariantEvent::Failed(_) => {}
         }
         return;
     };
     let done = variant.is_some_and(|variant| variant.state == VariantState::Completed);
     match event {
-        VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => {}
+        VariantEvent::Requested(_) | VariantEvent::Uploaded(_) | VariantEvent::Restored(_) => {}
         VariantEvent::Started(_) | VariantEvent::Generated(_) | VariantEvent::Failed(_) if done => {}
         VariantEvent::Started(_) => {
             known.started_at = Some(recorded.occurred_at);

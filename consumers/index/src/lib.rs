@@ -5,6 +5,7 @@ pub mod compare;
 mod copy;
 mod daemon;
 pub mod folded;
+pub mod found;
 pub mod gallery;
 pub mod metadata;
 pub mod progress;
@@ -20,6 +21,7 @@ mod vocabulary;
 
 pub use compare::{Digest, compare, digests, dry_run};
 pub use daemon::run;
+pub use found::Unfit;
 pub use projection::ReadModel;
 pub use replay::{Begun, Options, Progress, ReplayError, Replayed, replay, replay_with};
 pub use settings::IndexSettings;

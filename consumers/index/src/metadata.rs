@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use atelier_events::variant::Rendered;
+use atelier_events::variant::{Failed, Rendered};
 use atelier_events::{
-    ArtworkId, Blob, GenerationId, Lineage, Position, Recipe, RenditionKind, Swatch, Variant, VariantId, VariantState,
+    ArtworkId, Blob, Details, GenerationId, Lineage, Position, Recipe, RenditionKind, Swatch, VariantId, VariantState,
 };
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
-use crate::folded::FoldedArtwork;
+use crate::folded::{FoldedArtwork, FoldedVariant};
 
 /// The shape of [`Sidecar`] that is written today.
-pub const SIDECAR_SCHEMA: u32 = 1;
+pub const SIDECAR_SCHEMA: u32 = 2;
 
 /// An artwork as it lies beside its originals: everything that the log knows of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,11 @@ pub struct Sidecar {
     /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// Its place in the order in which artworks could be shown for the first time.
+    pub ready_position: Position,
+    /// When that was.
+    #[serde(with = "time::serde::rfc3339")]
+    pub ready_at: OffsetDateTime,
     /// When what a gallery shows of it changed last.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
@@ -65,10 +70,21 @@ pub struct SidecarVariant {
     pub lineage: Vec<Lineage>,
     pub original: Option<Blob>,
     pub rendered: Option<Rendered>,
+    pub failure: Option<Failed>,
+    /// When it was asked for or uploaded, when the last attempt of a provider began, and when it was complete or given up.
+    #[serde(with = "time::serde::rfc3339")]
+    pub requested_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub started_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// How long the provider took, in milliseconds, and what it cost, in millionths of a US dollar.
+    pub elapsed_ms: Option<u64>,
+    pub cost_usd_micros: Option<u64>,
 }
 
-impl From<&Variant> for SidecarVariant {
-    fn from(variant: &Variant) -> Self {
+impl From<FoldedVariant<'_>> for SidecarVariant {
+    fn from(FoldedVariant { variant, moments, .. }: FoldedVariant<'_>) -> Self {
         Self {
             id: variant.id,
             generation_id: variant.generation_id,
@@ -78,6 +94,12 @@ impl From<&Variant> for SidecarVariant {
             lineage: variant.lineage.clone(),
             original: variant.original.clone(),
             rendered: variant.rendered.clone(),
+            failure: variant.failure.clone(),
+            requested_at: moments.requested_at,
+            started_at: moments.started_at,
+            finished_at: moments.finished_at,
+            elapsed_ms: variant.elapsed_ms,
+            cost_usd_micros: moments.cost_micros,
         }
     }
 }
@@ -107,11 +129,31 @@ impl Sidecar {
             source_url: details.source_url,
             video_url: details.video_url,
             created_at: artwork.created_at,
+            ready_position: folded.ready_position?,
+            ready_at: artwork.ready_at?,
             updated_at,
             prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
             cover: cover.id,
-            variants: artwork.variants.iter().map(SidecarVariant::from).collect(),
+            variants: folded.variants().map(SidecarVariant::from).collect(),
         })
+    }
+
+    /// What the owner says about it.
+    #[must_use]
+    pub fn details(&self) -> Details {
+        Details {
+            title: self.title.clone(),
+            description: self.description.clone(),
+            artist: self.artist.clone(),
+            materials: self.materials.clone(),
+            dimensions: self.dimensions.clone(),
+            created_on: self.created_on,
+            category: self.category.clone(),
+            tags: self.tags.clone(),
+            featured: self.featured,
+            source_url: self.source_url.clone(),
+            video_url: self.video_url.clone(),
+        }
     }
 
     /// What the list of all artworks says of it; none when it names a cover that it does not hold.

@@ -1,4 +1,4 @@
-//! A job: the sidecar of an artwork, written beside its originals whenever a variant is complete.
+//! A job: the sidecar of an artwork, written beside its originals whenever a variant is complete, or given up.
 
 use atelier_events::blobs::Blobs;
 use atelier_events::{Consumer, Log, keys};
@@ -31,7 +31,8 @@ impl Job for Sidecars {
         loop {
             let folded = FoldedArtwork::of(&events)?;
             let Some(sidecar) = folded.as_ref().and_then(Sidecar::of) else {
-                return Ok(Outcome::Discarded(format!("stream {stream} has no active artwork")));
+                // A variant was given up before another was complete: nothing is shown of the artwork.
+                return Ok(Outcome::Completed(Vec::new()));
             };
             let key = keys::sidecar(&sidecar.owner, sidecar.id);
             let json = serde_json::to_vec_pretty(&sidecar)?;

@@ -8,15 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use atelier_events::{ArtworkId, Log, Look, Position, Recorded, Rendition, RenditionKind, Stream, Unreadable};
 
-use time::OffsetDateTime;
-
 use crate::gallery::{Artwork, Image, Variant};
 
 /// Folded works. Those with the newest events are kept whole.
 pub(crate) struct Works {
     log: Log,
-    /// When each was first to be shown.
-    published: HashMap<ArtworkId, OffsetDateTime>,
     /// With the last event of each. Between batches at most `kept_limit` of them; within one all that it needs.
     kept: HashMap<ArtworkId, (atelier_events::Artwork, Position)>,
     kept_limit: usize,
@@ -24,7 +20,7 @@ pub(crate) struct Works {
 
 impl Works {
     pub(crate) fn new(log: Log, kept_limit: usize) -> Self {
-        Self { log, published: HashMap::new(), kept: HashMap::new(), kept_limit }
+        Self { log, kept: HashMap::new(), kept_limit }
     }
 
     /// Makes ready for a batch: works of it that are not kept are folded up to where the log has been read.
@@ -53,11 +49,7 @@ impl Works {
     pub(crate) fn fold(&mut self, id: ArtworkId, recorded: &Recorded) -> Result<Option<Artwork>, Unreadable> {
         let before = self.kept.remove(&id).map(|(artwork, _)| artwork);
         let state = folded_by(before, recorded)?;
-        let published = self.published.get(&id).copied().unwrap_or(recorded.occurred_at);
-        let shown = state.as_ref().and_then(|state| shown(state, published));
-        if shown.is_some() {
-            self.published.insert(id, published);
-        }
+        let shown = state.as_ref().and_then(shown);
         self.keep(state, Some(recorded));
         Ok(shown)
     }
@@ -91,7 +83,7 @@ fn folded_by(
 }
 
 /// An artwork as the site shows it; none while it has no complete variant.
-fn shown(artwork: &atelier_events::Artwork, published_at: OffsetDateTime) -> Option<Artwork> {
+fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
     let cover = artwork.cover()?;
     let rendered = cover.rendered.as_ref()?;
     let image = |kind| cover.rendition(kind).map(image_of);
@@ -110,7 +102,7 @@ fn shown(artwork: &atelier_events::Artwork, published_at: OffsetDateTime) -> Opt
         source_url: details.source_url,
         video_url: details.video_url,
         created_at: artwork.created_at,
-        published_at,
+        published_at: artwork.ready_at?,
         prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
         provider: cover.recipe.as_ref().map(|recipe| recipe.provider.clone()),
         model: cover.recipe.as_ref().and_then(|recipe| recipe.params.get("model")?.as_str().map(str::to_owned)),

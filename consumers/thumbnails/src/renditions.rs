@@ -58,6 +58,7 @@ impl Renditions {
             VariantEvent::Requested(_)
             | VariantEvent::Started(_)
             | VariantEvent::Rendered(_)
+            | VariantEvent::Restored(_)
             | VariantEvent::Failed(_) => None,
         };
         let Some(original) = original else {

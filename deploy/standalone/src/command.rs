@@ -14,6 +14,7 @@ use crate::demo;
 use crate::gallery_server;
 use crate::home::{Home, Running};
 use crate::installation::Installation;
+use crate::restore;
 use crate::up::{self, Listen};
 
 /// A command on one installation.
@@ -96,6 +97,18 @@ impl Command {
         drop(mark);
         stopped?;
         code
+    }
+
+    /// Restores the gallery from its bucket, into a database that may be empty: nothing need have run on it yet.
+    pub async fn restore(self, args: restore::Args) -> anyhow::Result<ExitCode> {
+        let mut database = self.installation.producer.database.clone();
+        if let Some(running) = self.installation.home.running()? {
+            database.url = running.database_url;
+        }
+        let pool = atelier_events::connect::database(&database).await?;
+        atelier_events::connect::migrate(&pool).await?;
+        pool.close().await;
+        self.connected(async |connections| restore::run(args, connections).await).await
     }
 
     /// A client of the installation that runs.

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod recut;
 pub mod render;
 pub mod replay;
+pub mod restore;
 pub mod site;
 pub mod sweep;
 mod table;

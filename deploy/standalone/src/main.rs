@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
 use atelier_standalone::{
-    bench, consumers, dead, demo, import, jobs, recut, render, replay, site, sweep, tail, up, verify, why,
+    bench, consumers, dead, demo, import, jobs, recut, render, replay, restore, site, sweep, tail, up, verify, why,
 };
 use atelier_thumbnails::workers::serve_if_asked;
 use clap::{Parser, Subcommand};
@@ -42,6 +42,8 @@ enum Command {
     Requeue(jobs::OrderArgs),
     /// Cuts renditions again by the settings of today.
     Recut(recut::Args),
+    /// Builds log and gallery again from the sidecars in the bucket.
+    Restore(restore::Args),
     /// Lists, and deletes, renditions that nobody names any more and uploads that were never finished.
     Sweep(sweep::Args),
     /// Shows what each consumer is at.
@@ -91,6 +93,7 @@ async fn with_services(data_dir: &Path, command: Command) -> anyhow::Result<Exit
         Command::Cancel(args) => with.connected(async |at| jobs::order(Order::Cancel, args, at).await).await,
         Command::Requeue(args) => with.connected(async |at| jobs::order(Order::Requeue, args, at).await).await,
         Command::Recut(args) => Box::pin(recut::run(args, with)).await,
+        Command::Restore(args) => Box::pin(with.restore(args)).await,
         Command::Sweep(args) => with.connected(async |connections| sweep::run(args, connections).await).await,
         Command::Status(args) => with.connected(async |connections| consumers::status(args, connections).await).await,
         Command::Pause(args) => with.connected(async |connections| consumers::pause(args, connections).await).await,

@@ -32,7 +32,7 @@ struct Sample {
 /// The sample that has every field. A new event does not compile here before it has one.
 fn full_sample(event: &Event) -> &'static str {
     match event {
-        Event::Artwork(ArtworkEvent::Created(_)) => include_str!("samples/artwork.created.1.json"),
+        Event::Artwork(ArtworkEvent::Created(_)) => include_str!("samples/artwork.created.1.restored.json"),
         Event::Variant(VariantEvent::Requested(_)) => include_str!("samples/variant.requested.1.json"),
         Event::Variant(VariantEvent::Uploaded(_)) => include_str!("samples/variant.uploaded.1.json"),
         Event::Variant(VariantEvent::Started(_)) => include_str!("samples/variant.started.1.json"),
@@ -40,6 +40,7 @@ fn full_sample(event: &Event) -> &'static str {
         Event::Variant(VariantEvent::Rendered(_)) => include_str!("samples/variant.rendered.1.hashed.json"),
         Event::Variant(VariantEvent::RecutRequested(_)) => include_str!("samples/variant.recut_requested.1.json"),
         Event::Variant(VariantEvent::Failed(_)) => include_str!("samples/variant.failed.1.json"),
+        Event::Variant(VariantEvent::Restored(_)) => include_str!("samples/variant.restored.1.json"),
         Event::Export(ExportEvent::Requested(_)) => include_str!("samples/export.requested.1.json"),
         Event::Export(ExportEvent::Completed(_)) => include_str!("samples/export.completed.1.json"),
         Event::Export(ExportEvent::Failed(_)) => include_str!("samples/export.failed.1.json"),

@@ -2,7 +2,7 @@
 
 use atelier_events::artwork::Created;
 use atelier_events::site::SiteEvent;
-use atelier_events::variant::{Failed, RecutRequested};
+use atelier_events::variant::{Failed, RecutRequested, Restored};
 use atelier_events::{
     Artwork, ArtworkEvent, ArtworkId, Event, Export, ExportEvent, Position, Priority, Recorded, Site, Stage, Stream,
     Variant, VariantEvent, VariantId, VariantState, Version,
@@ -45,6 +45,10 @@ fn about(event: Event, variant_id: VariantId) -> Event {
         VariantEvent::Failed(mut event) => {
             event.variant_id = variant_id;
             VariantEvent::Failed(event)
+        }
+        VariantEvent::Restored(mut event) => {
+            event.variant_id = variant_id;
+            VariantEvent::Restored(event)
         }
     })
 }
@@ -103,11 +107,11 @@ proptest! {
 
     #[test]
     fn an_artwork_keeps_its_complete_variants_and_their_order_whatever_happens(history in histories()) {
-        let created = Event::Artwork(ArtworkEvent::Created(Created {
-            artwork_id: ArtworkId(Uuid::nil()),
-            owner: "ada".to_owned(),
-            details: serde_json::from_value(serde_json::json!({ "title": "The sea" }))?,
-        }));
+        let created = Event::Artwork(ArtworkEvent::Created(Created::new(
+            ArtworkId(Uuid::nil()),
+            "ada".to_owned(),
+            serde_json::from_value(serde_json::json!({ "title": "The sea" }))?,
+        )));
         let mut state = Artwork::fold(None, &recorded(&created, 0))?;
         for event in &history {
             let next = Artwork::fold(state.clone(), event)?;
@@ -211,5 +215,46 @@ fn what_is_to_be_cut_again_is_shown_until_it_is_and_what_was_refused_is_on_its_w
         assert_eq!(then.rendered, before.and_then(|variant| variant.rendered));
     }
     assert_eq!(Variant::apply(None, &asked), None, "nothing begins with it");
+    Ok(())
+}
+
+#[test]
+fn what_is_restored_is_as_it_was_and_goes_on_from_there() -> anyhow::Result<()> {
+    let (mut created, mut sample) = (None, None);
+    for event in sample_events()? {
+        match event {
+            Event::Artwork(ArtworkEvent::Created(event)) if event.added_at.is_some() => created = Some(event),
+            Event::Variant(VariantEvent::Restored(event)) if event.rendered.is_some() => sample = Some(event),
+            _ => {}
+        }
+    }
+    let (Some(created), Some(sample)) = (created, sample) else { anyhow::bail!("no samples") };
+    let whole = Restored { failure: None, ..sample.clone() };
+    let restored = |restored: &Restored| Event::Variant(VariantEvent::Restored(restored.clone()));
+    let first = Artwork::fold(None, &recorded(&Event::Artwork(ArtworkEvent::Created(created.clone())), 1))?;
+    let after = |event: &Event| Artwork::fold(first.clone(), &recorded(event, 2));
+
+    let Some(artwork) = after(&restored(&whole))? else { anyhow::bail!("it is gone") };
+    // By the clock of the gallery that it comes from.
+    assert_eq!((Some(artwork.created_at), artwork.ready_at), (created.added_at, created.ready_at));
+    assert_eq!(artwork.cover().map(|cover| cover.id), Some(whole.variant_id));
+    let variant = &artwork.variants[0];
+    assert_eq!((&variant.recipe, &variant.lineage), (&whole.recipe, &whole.lineage));
+    assert_eq!((&variant.rendered, &variant.original), (&whole.rendered, &whole.original));
+    assert_eq!((variant.generation_id, variant.elapsed_ms), (whole.generation_id, whole.elapsed_ms));
+    assert_eq!(restored(&whole).into_blobs().len(), 1 + whole.rendered.iter().flat_map(|it| &it.renditions).count());
+    // Told twice, it is no news; what is there is not undone.
+    let emptied = Restored { rendered: None, original: None, ..whole.clone() };
+    assert_eq!(Artwork::fold(Some(artwork.clone()), &recorded(&restored(&emptied), 3))?, Some(artwork));
+
+    let failure = sample.failure;
+    for (variant, state) in [
+        (Restored { rendered: None, failure, ..whole.clone() }, VariantState::Failed),
+        (Restored { rendered: None, ..whole.clone() }, VariantState::Processing),
+        (emptied, VariantState::Pending),
+    ] {
+        let artwork = after(&restored(&variant))?;
+        assert_eq!(artwork.map(|artwork| artwork.variants[0].state), Some(state), "{variant:?}");
+    }
     Ok(())
 }

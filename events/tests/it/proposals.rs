@@ -10,10 +10,10 @@ use atelier_events::{
 use time::OffsetDateTime;
 
 pub(crate) fn created(artwork_id: ArtworkId, title: &str) -> Event {
-    Event::Artwork(ArtworkEvent::Created(Created {
+    Event::Artwork(ArtworkEvent::Created(Created::new(
         artwork_id,
-        owner: "ada".to_owned(),
-        details: Details {
+        "ada".to_owned(),
+        Details {
             title: title.to_owned(),
             description: String::new(),
             artist: String::new(),
@@ -26,7 +26,7 @@ pub(crate) fn created(artwork_id: ArtworkId, title: &str) -> Event {
             source_url: None,
             video_url: None,
         },
-    }))
+    )))
 }
 
 pub(crate) fn uploaded(artwork_id: ArtworkId) -> Event {

@@ -51,7 +51,7 @@ impl Story {
     /// An artwork without a picture.
     pub(crate) async fn begun(&self, title: &str) -> anyhow::Result<(ArtworkId, VariantId)> {
         let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
-        let created = artwork::Created { artwork_id, owner: OWNER.to_owned(), details: titled(title) };
+        let created = artwork::Created::new(artwork_id, OWNER.to_owned(), titled(title));
         let requested = variant::Requested {
             artwork_id,
             variant_id,

@@ -89,7 +89,7 @@ pub(crate) fn titled(title: &str) -> Details {
 }
 
 pub(crate) fn created(artwork_id: ArtworkId, details: Details) -> Event {
-    Event::Artwork(ArtworkEvent::Created(artwork::Created { artwork_id, owner: OWNER.to_owned(), details }))
+    Event::Artwork(ArtworkEvent::Created(artwork::Created::new(artwork_id, OWNER.to_owned(), details)))
 }
 
 pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {

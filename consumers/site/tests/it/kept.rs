@@ -67,7 +67,7 @@ pub(crate) async fn gallery(log: &Log, blobs: &Blobs) -> anyhow::Result<()> {
     let artworks: Vec<ArtworkId> = (0..ARTWORKS).map(|_| ArtworkId::new()).collect();
     for (number, artwork_id) in artworks.iter().copied().enumerate() {
         let details: Details = serde_json::from_value(json!({ "title": format!("Work {number}"), "tags": ["sea"] }))?;
-        let created = Created { artwork_id, owner: "test".to_owned(), details };
+        let created = Created::new(artwork_id, "test".to_owned(), details);
         tell(log, artwork_id, Event::Artwork(ArtworkEvent::Created(created))).await?;
     }
     // The second time around each has another variant, which becomes its cover.

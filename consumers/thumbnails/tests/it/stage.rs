@@ -37,7 +37,7 @@ impl Stage {
         let upload_key = format!("uploads/{}/{filename}", artwork_id.0);
         self.bucket.blobs.put(&upload_key, Bytes::copy_from_slice(bytes), "application/octet-stream").await?;
         let details = serde_json::from_value(serde_json::json!({ "title": "Harbour", "artist": "Ada" }))?;
-        let created = artwork::Created { artwork_id, owner: "ann".to_owned(), details };
+        let created = artwork::Created::new(artwork_id, "ann".to_owned(), details);
         let uploaded = Uploaded {
             artwork_id,
             variant_id,

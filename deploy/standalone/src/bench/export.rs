@@ -137,7 +137,7 @@ async fn fill(log: &Log, blobs: &Blobs, originals: u32) -> anyhow::Result<()> {
 }
 
 fn events(artwork_id: ArtworkId, variant_id: VariantId, original: Blob) -> Vec<Event> {
-    let created = artwork::Created { artwork_id, owner: OWNER.to_owned(), details: details() };
+    let created = artwork::Created::new(artwork_id, OWNER.to_owned(), details());
     let uploaded = Uploaded {
         artwork_id,
         variant_id,

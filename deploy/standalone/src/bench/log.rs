@@ -99,7 +99,7 @@ fn events(count: u32) -> (Stream, Vec<NewEvent>) {
             video_url: None,
         };
         NewEvent::new(
-            Event::Artwork(ArtworkEvent::Created(Created { artwork_id, owner: "bench".to_owned(), details })),
+            Event::Artwork(ArtworkEvent::Created(Created::new(artwork_id, "bench".to_owned(), details))),
             &context,
         )
     };

@@ -147,7 +147,7 @@ impl Stage {
             let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
             let upload_key = keys::upload(variant_id.0, "picture");
             self.connections.blobs.put(&upload_key, picture.clone(), "application/octet-stream").await?;
-            let created = artwork::Created { artwork_id, owner: OWNER.to_owned(), details: details() };
+            let created = artwork::Created::new(artwork_id, OWNER.to_owned(), details());
             let uploaded = Uploaded {
                 artwork_id,
                 variant_id,

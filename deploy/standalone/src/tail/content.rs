@@ -39,6 +39,11 @@ fn variant(event: &VariantEvent) -> String {
             let kinds: Vec<&str> = rendered.renditions.iter().map(|rendition| rendition.kind.as_str()).collect();
             format!("{}x{}: {}", rendered.width, rendered.height, kinds.join(", "))
         }
+        VariantEvent::Restored(restored) => {
+            let original = restored.original.as_ref().map_or("no original", |original| original.key.as_str());
+            let renditions = restored.rendered.as_ref().map_or(0, |rendered| rendered.renditions.len());
+            format!("{original}, {renditions} renditions, as of {}", restored.requested_at.date())
+        }
         VariantEvent::RecutRequested(asked) => asked.priority.as_str().to_owned(),
         VariantEvent::Failed(failed) => format!("{}: {}", failed.stage.as_str(), cut(&failed.error)),
     }

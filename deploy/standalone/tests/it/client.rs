@@ -173,11 +173,7 @@ async fn the_feed_of_the_real_api_brings_what_is_appended_while_it_is_open() {
     let (client, _shutdown) = installation.serve_api().await;
     let mut feed = client.events(Position(2));
     assert_eq!(feed.next().await.unwrap().position, Position(3));
-    let created = atelier_events::artwork::Created {
-        artwork_id: ArtworkId::new(),
-        owner: "test".to_owned(),
-        details: details("after"),
-    };
+    let created = atelier_events::artwork::Created::new(ArtworkId::new(), "test".to_owned(), details("after"));
     let event = atelier_events::Event::Artwork(atelier_events::ArtworkEvent::Created(created));
     let appending = installation.append(atelier_events::Stream::site("x"), vec![event]);
     let (next, position) = tokio::join!(feed.next(), appending);

@@ -54,7 +54,7 @@ impl Stage {
     async fn requested(&self) -> anyhow::Result<(ExportId, Recorded)> {
         let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
         let original = self.blobs.put(&keys::original("test", variant_id, "png"), bytes(ORIGINAL), "image/png").await?;
-        let created = artwork::Created { artwork_id, owner: "test".to_owned(), details: details("Large") };
+        let created = artwork::Created::new(artwork_id, "test".to_owned(), details("Large"));
         let uploaded = Uploaded {
             artwork_id,
             variant_id,

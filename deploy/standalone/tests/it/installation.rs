@@ -35,6 +35,13 @@ impl Installation {
         Self { connections, database, store }
     }
 
+    /// The same bucket with an empty log, and the database that this lies in.
+    pub(crate) async fn without_its_log(&self) -> (Connections, Database) {
+        let database = Database::create().await.unwrap();
+        let bus = BusSettings::default();
+        (Connections::open(database.pool.clone(), &bus, &self.store.settings).await.unwrap(), database)
+    }
+
     /// An API over it, until the token is cancelled.
     pub(crate) async fn serve_api(&self) -> (Client, CancellationToken) {
         let api = ApiSettings { keys: vec!["me:secret".to_owned()], ..ApiSettings::default() };
@@ -83,7 +90,7 @@ impl Installation {
             blobs.put(&format!("originals/test/{variant_id}.png"), bytes(40_000), "image/png").await.unwrap();
         let icon = blobs.put(&format!("icons/test/{variant_id}.jpg"), bytes(500), "image/jpeg").await.unwrap();
         let keys = [original.key.clone(), icon.key.clone()];
-        let created = Created { artwork_id, owner: "test".to_owned(), details: details(title) };
+        let created = Created::new(artwork_id, "test".to_owned(), details(title));
         let uploaded = Uploaded {
             artwork_id,
             variant_id,

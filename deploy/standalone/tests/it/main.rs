@@ -15,6 +15,7 @@ mod metrics;
 mod orders;
 mod presigned;
 mod recut;
+mod restore;
 mod settings_reference;
 mod store;
 mod tail;

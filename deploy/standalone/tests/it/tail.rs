@@ -13,7 +13,7 @@ use crate::installation::{Installation, details};
 async fn create(installation: &Installation, stream: &Stream, count: usize) {
     for number in 0..count {
         let artwork_id = ArtworkId::new();
-        let created = artwork::Created { artwork_id, owner: "test".to_owned(), details: details(&number.to_string()) };
+        let created = artwork::Created::new(artwork_id, "test".to_owned(), details(&number.to_string()));
         installation.append(stream.clone(), vec![Event::Artwork(ArtworkEvent::Created(created))]).await;
     }
 }

@@ -232,7 +232,7 @@ pub(crate) async fn create_artwork(
         "url": app.api_url(&format!("/v1/artworks/{artwork_id}")),
         "page_url": app.page_url(artwork_id),
     });
-    let created = artwork::Created { artwork_id, owner, details: command.details() };
+    let created = artwork::Created::new(artwork_id, owner, command.details());
     let (recipe, lineage, filename) =
         command.restore.map(|restore| (restore.recipe, restore.lineage, restore.filename)).unwrap_or_default();
     let filename = filename.unwrap_or_else(|| upload_name(&command.upload_key).unwrap_or_default().to_owned());

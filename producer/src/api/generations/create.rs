@@ -104,7 +104,7 @@ fn writes(
     }
     let artwork = |one: &Requested| {
         let (artwork_id, owner) = (one.artwork_id, asking.owner.to_string());
-        let created = artwork::Created { artwork_id, owner, details: command.details() };
+        let created = artwork::Created::new(artwork_id, owner, command.details());
         let events = vec![event(Event::Artwork(ArtworkEvent::Created(created))), variant(one)];
         Write { stream: Stream::artwork(artwork_id), expected: ExpectedVersion::NoStream, events }
     };

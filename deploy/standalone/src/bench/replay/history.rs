@@ -132,7 +132,7 @@ fn artwork(number: u64) -> Life {
         source_url: None,
         video_url: None,
     };
-    let created = Created { artwork_id, owner: owner.clone(), details };
+    let created = Created::new(artwork_id, owner.clone(), details);
     let mut ahead: VecDeque<Event> = [Event::Artwork(ArtworkEvent::Created(created))].into();
     let mut happens = |event| ahead.push_back(Event::Variant(event));
     if number.is_multiple_of(4) {
