@@ -9,7 +9,7 @@ pub enum Consumer {
     Generate,
     /// Job: an original becomes renditions.
     Thumbnails,
-    /// Job: a selection becomes a ZIP, and a ZIP is deleted when its time is over.
+    /// Job: a selection becomes a ZIP, and a ZIP, or the list of an export that failed, is deleted when its time is over.
     Exports,
     /// Job of the index daemon: an artwork's metadata beside its original.
     Sidecars,
@@ -73,7 +73,7 @@ impl Consumer {
         match self {
             Self::Generate => &["variant.requested"],
             Self::Thumbnails => &["variant.uploaded", "variant.generated", "variant.recut_requested"],
-            Self::Exports => &["export.requested", "export.completed"],
+            Self::Exports => &["export.requested", "export.completed", "export.failed"],
             Self::Sidecars => &["variant.rendered", "variant.failed", "variant.restored"],
             Self::Site => &["variant.rendered", "variant.restored"],
             Self::Index => crate::Event::TYPES,

@@ -11,7 +11,7 @@ use crate::name::file_name;
 use crate::selection::{FOLD_LIMIT, Selected, fold};
 
 /// Counted up by whoever changes what a ZIP of the same pictures looks like: it is not the same content any more.
-const FORMAT: &str = "atelier export 1";
+const FORMAT: &str = "atelier export 2";
 
 /// What a file costs in a ZIP beside its bytes, at the most: header, descriptor and entry with its name, a page's row.
 const AROUND_A_FILE: u64 = 2_500;

@@ -1,8 +1,8 @@
-//! The job: a selection of artworks becomes a ZIP in the bucket, and a ZIP whose time is over is deleted.
+//! The job: a selection of artworks becomes a ZIP in the bucket, and what was kept for a time is deleted when that is over.
 
 use std::time::Duration;
 
-use atelier_events::export::{Completed, Expired, Export, ExportEvent, Requested};
+use atelier_events::export::{Completed, Expired, Export, ExportEvent, Requested, Selection};
 use atelier_events::log::Write;
 use atelier_events::{Blobs, Consumer, Event, ExportId, Log, Stream, keys};
 use atelier_runtime::{Attempt, Job, Outcome};
@@ -80,6 +80,31 @@ impl Exports {
         finished::delete(&self.blobs, completed).await?;
         Ok(answer(attempt, ExportEvent::Expired(Expired { export_id: completed.export_id })))
     }
+
+    /// Deletes the list of a query whose export has failed, when the time of its ZIP would have been over: until then it may be
+    /// requeued, and needs the list.
+    async fn forget(&self, attempt: &Attempt) -> anyhow::Result<Outcome> {
+        let events = self.log.read_stream(&attempt.event.stream).await?;
+        let (mut list, mut export) = (None, None);
+        for recorded in &events {
+            let event = recorded.event()?;
+            if let Event::Export(ExportEvent::Requested(Requested { selection: Selection::Listed(blob), .. })) = &event
+            {
+                list = Some(blob.key.clone());
+            }
+            export = Export::apply(export, &event);
+        }
+        // One that was completed after all has its list deleted with its ZIP.
+        let (Some(list), Some(Export::Failed(_)), Some(keep)) = (list, export, self.settings.keep()) else {
+            return Ok(Outcome::Completed(Vec::new()));
+        };
+        let left = keep.saturating_sub(attempt.event.age());
+        if !left.is_zero() {
+            return Ok(Outcome::Snoozed(left));
+        }
+        self.blobs.delete(&list).await?;
+        Ok(Outcome::Completed(Vec::new()))
+    }
 }
 
 impl Job for Exports {
@@ -89,6 +114,7 @@ impl Job for Exports {
         match attempt.event.event()? {
             Event::Export(ExportEvent::Requested(requested)) => Box::pin(self.pack(attempt, requested)).await,
             Event::Export(ExportEvent::Completed(completed)) => self.expire(attempt, &completed).await,
+            Event::Export(ExportEvent::Failed(_)) => self.forget(attempt).await,
             _ => Ok(Outcome::Discarded(format!("{} asks for no export", attempt.event.event_type))),
         }
     }

@@ -1,7 +1,7 @@
 //! `manifest.json`: what is in the ZIP, so that it can be understood, checked and taken back in without Atelier.
 
 use atelier_events::export::{Files, Missing};
-use atelier_events::{ArtworkId, ExportId, Lineage, Position, Recipe, RenditionKind, VariantId};
+use atelier_events::{ArtworkId, ExportId, Lineage, Position, Recipe, RenditionKind, VariantId, VariantState};
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
@@ -21,12 +21,23 @@ pub struct Manifest {
     pub export: ExportId,
     /// Everything in it is as it was at this position of the log.
     pub position: Position,
-    /// Which file of each artwork it holds.
+    /// Which file of each variant it holds.
     pub files: Files,
+    /// Which variants of each artwork it holds.
+    pub variants: Variants,
     /// In the order they were created.
     pub artworks: Vec<ManifestEntry>,
     /// What was asked for and is not in it.
     pub missing: Vec<Missing>,
+}
+
+/// Which variants an export holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variants {
+    /// Of each artwork the one that stands for it.
+    #[default]
+    Cover,
 }
 
 /// Why a manifest cannot be read.
@@ -67,6 +78,9 @@ pub struct ManifestEntry {
     pub id: ArtworkId,
     /// Which variant of it the picture is: the one that stands for it.
     pub variant: VariantId,
+    /// Its other complete variants, which the export does not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_variants: Vec<VariantId>,
     /// As the owner wrote it, and so on for the following.
     pub title: String,
     pub description: String,
@@ -99,6 +113,8 @@ impl ManifestEntry {
     pub(crate) fn of(picture: &Picture) -> Self {
         let (artwork, variant, blob) = (&picture.artwork, &picture.variant, &picture.blob);
         let details = artwork.details.clone();
+        let others = artwork.variants.iter().filter(|other| other.id != variant.id);
+        let others = others.filter(|other| other.state == VariantState::Completed);
         Self {
             file: picture.name.clone(),
             sha256: blob.sha256.clone(),
@@ -107,6 +123,7 @@ impl ManifestEntry {
             rendition: picture.rendition,
             id: artwork.id,
             variant: variant.id,
+            other_variants: others.map(|other| other.id).collect(),
             title: details.title,
             description: details.description,
             artist: details.artist,
@@ -132,8 +149,10 @@ impl ManifestEntry {
 /// The manifest in three kinds of pieces, one after the other, so that it need not be in memory.
 pub(crate) fn head(order: &Order) -> serde_json::Result<String> {
     let (export, position, files) = (order.export_id, order.selection.up_to, serde_json::to_string(&order.files)?);
+    let variants = serde_json::to_string(&Variants::default())?;
     Ok(format!(
-        "{{\n\"schema\": {SCHEMA},\n\"export\": \"{export}\",\n\"position\": {position},\n\"files\": {files},\n\"artworks\": ["
+        "{{\n\"schema\": {SCHEMA},\n\"export\": \"{export}\",\n\"position\": {position},\n\"files\": {files},\n\
+         \"variants\": {variants},\n\"artworks\": ["
     ))
 }
 

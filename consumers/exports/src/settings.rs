@@ -16,7 +16,8 @@ pub struct Settings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExportSettings {
-    /// How long a ZIP is kept, in seconds, before it is deleted; 0 keeps it for ever.
+    /// How long a ZIP, or the list of a query whose export failed, is kept, in seconds, before it is deleted; 0 keeps it for
+    /// ever.
     pub keep_s: u32,
 }
 

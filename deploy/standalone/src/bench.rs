@@ -6,6 +6,7 @@
 mod export;
 mod folder;
 mod jobs;
+mod live;
 mod log;
 mod renditions;
 mod replay;
@@ -78,6 +79,8 @@ pub enum Name {
     Renditions,
     /// An export from its event to its ZIP, over the embedded bucket, against a plain copy of the same objects.
     Export,
+    /// A picture of a megapixel from the command to its page on the disk, with everything in one process.
+    Live,
     /// A release of the site: of everything, of one more artwork, and of nothing; without any service.
     Site,
     /// The thumbnails consumer from end to end, over the embedded bucket and a log of its own, against the cutting alone.
@@ -162,6 +165,7 @@ async fn measure(
         Name::Log => log::measure(scratch, length, &mut on_measured).await?,
         Name::Jobs => jobs::measure(scratch, &producer.bus, length, &mut on_measured).await?,
         Name::Export => Box::pin(export::measure(scratch, args.gib, &mut on_measured)).await?,
+        Name::Live => Box::pin(live::measure(scratch, settings, &mut on_measured)).await?,
         Name::Replay => replay::measure(scratch, args.events, &mut on_measured).await?,
         Name::Thumbnails => {
             let images = args.images.unwrap_or(PICTURES);

@@ -231,13 +231,15 @@ pub async fn restore(
     let (steps, ordered_by_time) = order::steps(&places);
     let (claimed, seen, begun) = (known.variants.clone(), HashSet::new(), HashMap::new());
     let mut restoration = Restoration { connections, options, claimed, seen, begun };
-    let looks = futures::stream::iter(steps).map(|step| async {
-        let Step { place, what } = step;
-        let looked = match what {
-            What::Create => Some(look(connections, options, &known, &places[place].key).await?),
-            What::Restore => None,
-        };
-        anyhow::Ok((place, looked))
+    let looks = futures::stream::iter(steps).map(|Step { place, what }| {
+        let (known, key) = (&known, &places[place].key);
+        async move {
+            let looked = match what {
+                What::Create => Some(look(connections, options, known, key).await?),
+                What::Restore => None,
+            };
+            anyhow::Ok((place, looked))
+        }
     });
     let mut looks = pin!(looks.buffered(ARTWORKS));
     while let Some((place, looked)) = looks.try_next().await? {

@@ -163,6 +163,10 @@ async fn a_download_leads_to_the_zip_takes_ranges_and_is_gone_when_its_time_is_o
     let part = download().header("range", "bytes=2-4").header("if-range", etag).send().await?;
     assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
     assert_eq!((part.status(), part.text().await?.as_str()), (StatusCode::PARTIAL_CONTENT, "234"));
+    // A link is signed for one method: the API answers this one itself.
+    let head = studio.ann(Method::HEAD, &format!("/v1/exports/{export}/download")).send().await?;
+    assert_eq!((head.status(), head.content_length()), (StatusCode::OK, Some(10)));
+    assert_eq!(head.headers()["content-type"], "application/zip");
     let beyond = download().header("range", "bytes=10-").send().await?;
     assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
 
@@ -210,7 +214,7 @@ async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> 
         json!({ "provider": "sketch", "prompt": "a harbour", "seed": 7, "width": 30, "height": 20, "params": {} });
     let parent = atelier_events::VariantId::new();
     let restore = json!({
-        "artwork_id": artwork, "variant_id": variant, "recipe": recipe,
+        "artwork_id": artwork, "variant_id": variant, "created_at": "2020-05-04T03:02:01.5Z", "recipe": recipe,
         "lineage": [{ "parent": parent, "relation": "refined" }],
     });
     let body =
@@ -219,6 +223,7 @@ async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> 
     assert_eq!((&accepted["id"], &accepted["variant_id"]), (&json!(artwork), &json!(variant)));
     studio.index().await?;
     let read = studio.get(&format!("/v1/artworks/{artwork}")).await?;
+    assert_eq!(read["created_at"], "2020-05-04T03:02:01.5Z");
     assert_eq!(read["variants"][0]["recipe"], recipe);
     assert_eq!(read["variants"][0]["lineage"][0]["parent"], json!(parent));
 
@@ -229,6 +234,11 @@ async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> 
         let body = json!({ "upload_key": body["upload_key"], "title": title, "restore": restore });
         studio.refused("/v1/artworks", &body, 422).await?;
     }
+    let tomorrow = "9999-12-31T00:00:00Z";
+    let yet = json!({ "artwork_id": ArtworkId::new(), "variant_id": parent, "created_at": tomorrow });
+    let yet = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": yet });
+    let refused = studio.refused("/v1/artworks", &yet, 422).await?;
+    assert_eq!(pointers(&refused), ["/restore/created_at"]);
     let new = json!({ "artwork_id": artwork, "variant_id": atelier_events::VariantId::new() });
     let body = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": new });
     let there = studio.refused("/v1/artworks", &body, 409).await?;

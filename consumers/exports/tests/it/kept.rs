@@ -1,7 +1,7 @@
 //! How long a ZIP is kept, and who gets which.
 
-use atelier_events::export::{Completed, Export, ExportEvent, Selection};
-use atelier_events::{Event, NewEvent, Recorded, Stream, keys};
+use atelier_events::export::{Completed, Export, ExportEvent, Failed, Selection};
+use atelier_events::{Event, ExportId, NewEvent, Recorded, Stream, keys};
 use atelier_exports::ExportSettings;
 use atelier_runtime::{Attempt, Job as _, Outcome, Progress};
 use time::{Duration, OffsetDateTime};
@@ -131,5 +131,41 @@ async fn an_export_that_was_completed_and_has_expired_stays_so() -> anyhow::Resu
     story.tell(stream.clone(), events.into_iter().map(Event::Export).collect()).await?;
     let events = story.log.read_stream(&stream).await?;
     assert_eq!(events.iter().try_fold(None, Export::fold)?, Some(Export::Expired(packed)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_list_of_a_query_goes_when_its_export_failed_and_can_be_requeued_until_then() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    let (harbour, _) = story.complete("Harbour", b"harbour").await?;
+    let job = story.job();
+    let key = keys::export_list(ExportId::new());
+    let list = story.bucket.blobs.put(&key, format!("{harbour}\n").into(), "text/plain").await?;
+    let requested = story.request(Selection::Listed(list)).await?;
+    let stream = requested.stream.clone();
+    let Event::Export(ExportEvent::Requested(asked)) = requested.event()? else { anyhow::bail!("{requested:?}") };
+    let failure = Failed { export_id: asked.export_id, error: "no room".to_owned() };
+    story.tell(stream.clone(), vec![Event::Export(ExportEvent::Failed(failure))]).await?;
+    let event = story.log.read_stream(&stream).await?.pop().ok_or_else(|| anyhow::anyhow!("it is not told"))?;
+    let ago = |age| attempt(&Recorded { occurred_at: event.occurred_at - age, ..event.clone() });
+    let there = async || Ok::<_, anyhow::Error>(story.bucket.blobs.head(&key).await?.is_some());
+    let is_done = |outcome: &Outcome| matches!(outcome, Outcome::Completed(writes) if writes.is_empty());
+
+    let early = job.run(&ago(Duration::DAY)).await?;
+    assert!(
+        matches!(early, Outcome::Snoozed(left) if (6 * Duration::DAY - left).abs() < Duration::MINUTE),
+        "{early:?}"
+    );
+    let for_ever = story.job_with(ExportSettings { keep_s: 0 }).run(&ago(Duration::WEEK)).await?;
+    assert!(is_done(&for_ever) && there().await?, "{for_ever:?}");
+    // Requeued, it is packed: its list is of use until its ZIP's time is over.
+    let packed = completed(job.run(&attempt(&requested)).await?)?;
+    let over = job.run(&ago(Duration::WEEK)).await?;
+    assert!(is_done(&over) && !there().await?, "{over:?}");
+
+    story.bucket.blobs.put(&key, format!("{harbour}\n").into(), "text/plain").await?;
+    told(&story, &packed).await?;
+    let completed_after_all = job.run(&ago(Duration::WEEK)).await?;
+    assert!(is_done(&completed_after_all) && there().await?, "{completed_after_all:?}");
     Ok(())
 }

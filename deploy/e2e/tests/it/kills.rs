@@ -5,21 +5,26 @@
 //! ```text
 //!  append ─1─▶ publish ─2─▶ confirm        deliver ─▶ claim ─4─▶ ack
 //!                                                       └─3─▶ blob ─5─▶ settle ─6─▶ its answer
+//!
+//!  fetch ─▶ stage ─▶ swap ─7─▶ site.deployed             parts ─▶ ZIP ─▶ its note ─8─▶ settle
 //! ```
 
 use std::time::Duration;
 
 use anyhow::ensure;
 use atelier_e2e::{Broker, Database, Direction, Proxy, until};
-use atelier_events::{ArtworkId, Log};
+use atelier_events::{ArtworkId, Log, keys};
+use atelier_site::release::Folder;
 
-use crate::commands::sketches;
+use crate::commands::{export, sketches};
 use crate::harness::{Beside, Processes, with_processes};
 use crate::invariant::{check, count_blobs};
 use crate::{BY_MESSAGE, IMPATIENT, history};
 
 const PRODUCER: &str = "atelier-producer";
 const GENERATE: &str = "atelier-generate";
+const SITE: &str = "atelier-site";
+const EXPORTS: &str = "atelier-exports";
 
 /// Sketches asked for at each point, and their side.
 const SKETCHES: u32 = 3;
@@ -113,13 +118,17 @@ impl Lines {
 
     /// A consumer behind the lines. Whatever they held of another before it is lost.
     fn consumer(&self, processes: &Processes, lease: (&str, &str)) -> anyhow::Result<Beside> {
+        self.daemon(processes, GENERATE, lease)
+    }
+
+    fn daemon(&self, processes: &Processes, name: &'static str, lease: (&str, &str)) -> anyhow::Result<Beside> {
         for line in [&self.bus, &self.database, &self.store] {
             line.cut();
             line.pass();
         }
         let [bus, database, store] = [&self.bus_url, &self.database_url, &self.store_url];
         let settings = [("BUS__URL", bus.as_str()), ("DATABASE__URL", database), ("STORE__ENDPOINT", store), lease];
-        processes.beside(GENERATE, &settings)
+        processes.beside(name, &settings)
     }
 
     /// The consumer dies where it is, and another comes.
@@ -221,4 +230,92 @@ async fn generated(log: &Log) -> anyhow::Result<usize> {
 async fn running(log: &Log) -> anyhow::Result<i64> {
     let statement = "select count(*) from current_jobs where consumer = 'generate' and state = 'running'";
     Ok(sqlx::query_scalar(statement).fetch_one(log.pool()).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_killed_between_the_swap_and_its_event_finds_its_release_live_and_tells_of_it_once() -> anyhow::Result<()>
+{
+    let database = Database::create().await?;
+    let broker = Broker::scratch();
+    let outcome = with_processes(&database.url, broker.settings.clone(), &IMPATIENT, async |processes| {
+        let lines = Lines::before(processes).await?;
+        processes.daemons.stop_one(SITE).await?;
+        let site = lines.daemon(processes, SITE, IMPATIENT[0])?;
+        let mut accepted = sketches(&processes.client, "before", 1, SIDE).await?;
+        check(processes, &accepted).await?;
+        let folder = Folder::new(&processes.site, 1)?;
+        let (number, told) = (folder.number()?, deployed(&processes.connections.log).await?);
+
+        // 7: what it fetches is held while its line to the database is stopped: it needs that for nothing but to tell.
+        lines.store.freeze(Direction::ToServer);
+        accepted.extend(sketches(&processes.client, "swapped", 1, SIDE).await?);
+        until("it fetches what it publishes", || async { Ok(lines.store.held(Direction::ToServer) > 0) }).await?;
+        lines.database.freeze(Direction::ToServer);
+        lines.store.pass();
+        until("the release is live", || async { Ok(folder.number()? > number) }).await?;
+        until("it tells of it", || async { Ok(lines.database.held(Direction::ToServer) > 0) }).await?;
+        ensure!(deployed(&processes.connections.log).await? == told, "it was told already");
+        let live = folder.number()?;
+        site.kill().await?;
+
+        processes.daemons.start_one(SITE)?;
+        check(processes, &accepted).await?;
+        ensure!(folder.number()? == live, "release {live:?} was made again: {:?}", folder.number()?);
+        let told_since = deployed(&processes.connections.log).await?;
+        ensure!(told_since.len() == told.len() + 1, "{told:?} and then {told_since:?}");
+        Ok(())
+    })
+    .await;
+    broker.delete().await?;
+    outcome
+}
+
+/// The positions up to which releases are told to show the log, one for each time it was told.
+async fn deployed(log: &Log) -> anyhow::Result<Vec<i64>> {
+    let statement = "select (data->>'position')::bigint from events where type = 'site.deployed' order by position";
+    Ok(sqlx::query_scalar(statement).fetch_all(log.pool()).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_killed_between_its_zip_and_its_settlement_is_completed_with_the_zip_that_is_there()
+-> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let broker = Broker::scratch();
+    let outcome = with_processes(&database.url, broker.settings.clone(), &IMPATIENT, async |processes| {
+        let lines = Lines::before(processes).await?;
+        processes.daemons.stop_one(EXPORTS).await?;
+        let accepted = sketches(&processes.client, "packed", SKETCHES, SIDE).await?;
+        check(processes, &accepted).await?;
+        let exports = lines.daemon(processes, EXPORTS, LONG_LEASE)?;
+
+        // 8: the note that is written last is there; its answer comes late, and what follows it goes nowhere.
+        let blobs = &processes.connections.blobs;
+        lines.store.delay(Direction::ToClient, LATE);
+        let export = export(&processes.client, "everything").await?;
+        let contents = keys::export_contents("");
+        let folder = contents.trim_end_matches(".json");
+        until("the ZIP and its note are there", || async { Ok(count_blobs(blobs, folder).await? > 0) }).await?;
+        lines.database.freeze(Direction::ToServer);
+        lines.store.pass();
+        until("it tells of it", || async { Ok(lines.database.held(Direction::ToServer) > 0) }).await?;
+        let read = processes.client.export(export, Duration::ZERO).await?;
+        ensure!(read.state == "pending", "it was settled: {read:?}");
+        let zip = blobs.page(&keys::export(export), None).await?.entries;
+        ensure!(zip.len() == 1, "the ZIP is not there");
+        exports.kill().await?;
+
+        let another = lines.daemon(processes, EXPORTS, IMPATIENT[0])?;
+        let read = processes.client.export(export, Duration::from_mins(1)).await?;
+        ensure!(read.state == "completed", "{read:?}");
+        // Packed again, it would be the same bytes, and younger.
+        ensure!(blobs.page(&keys::export(export), None).await?.entries == zip, "it was packed again");
+        check(processes, &accepted).await?;
+        let completed = history::events(&processes.connections.log).await?;
+        let completed = history::counts(&completed).get("export.completed").copied();
+        ensure!(completed == Some(1), "it was completed {completed:?} times");
+        another.stop().await
+    })
+    .await;
+    broker.delete().await?;
+    outcome
 }

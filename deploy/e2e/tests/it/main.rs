@@ -21,6 +21,7 @@ mod newer;
 mod pictures;
 mod private;
 mod replay;
+mod restored;
 mod roles;
 mod servers;
 mod shutdown;

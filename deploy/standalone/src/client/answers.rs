@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use atelier_events::{ArtworkId, ExportId, GenerationId, Lineage, Position, Recipe, VariantId};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// Where a file is to be put.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,6 +70,9 @@ pub struct Restore {
     pub artwork_id: ArtworkId,
     /// Of the variant that the upload is.
     pub variant_id: VariantId,
+    /// When it was added.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
     /// What made that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,

@@ -123,6 +123,7 @@ pub(super) async fn restore(client: &Client, entry: ManifestEntry, picture: &Pat
         restore: Some(Restore {
             artwork_id,
             variant_id: entry.variant,
+            created_at: entry.created_at,
             recipe: entry.recipe,
             lineage: entry.lineage,
             filename: entry.filename,

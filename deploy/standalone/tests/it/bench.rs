@@ -133,3 +133,15 @@ async fn bench_export_prints_rate_and_memory_against_a_plain_copy_and_leaves_not
     let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
 }
+
+#[tokio::test]
+async fn bench_live_prints_how_long_a_page_takes_against_the_cutting_alone_and_leaves_nothing() {
+    let (database, folder) = (Database::empty().await.unwrap(), tempfile::tempdir().unwrap());
+    let measured = bench(&["live"], &database, &folder).await;
+    let names: Vec<&Value> = measured.iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["event_to_rendered_ms", "event_to_live_ms"]);
+    let value = |at: usize| measured[at]["value"].as_f64().unwrap();
+    assert!(0.0 < value(0) && value(0) < value(1), "{measured:?}");
+    let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
+}

@@ -232,7 +232,7 @@ async fn an_exported_gallery_is_taken_back_in_elsewhere_as_it_was_and_once() -> 
     assert_eq!(summary, Summary { added: 2, already_there: 0, failed: 0 }, "{told:?}");
     for id in &ids {
         let (was, is) = (artwork(&from, *id).await?, artwork(&to, *id).await?);
-        assert_eq!((is.details, is.owner), (was.details, was.owner));
+        assert_eq!((is.details, is.owner, is.created_at), (was.details, was.owner, was.created_at));
         let (was, is) = (&was.variants[0], &is.variants[0]);
         assert_eq!((is.id, &is.filename, &is.lineage, &is.recipe), (was.id, &was.filename, &was.lineage, &was.recipe));
         assert_eq!(is.original, was.original);

@@ -247,7 +247,7 @@ async fn a_gallery_is_what_it_was_in_both_its_orders_and_nothing_is_added_by_rep
     let rebuilt = atelier_index::rebuild::rebuild(&connections.blobs, "").await.unwrap();
     assert_eq!((rebuilt.artworks, rebuilt.unreadable), (3, Vec::new()));
     assert_eq!(connections.blobs.get(keys::GALLERY_METADATA, LIMIT).await.unwrap(), list_before);
-    assert_eq!(atelier_index::compare(&connections.log, |_| {}).await.unwrap().differing, []);
+    assert!(atelier_index::compare(&connections.log, |_| {}).await.unwrap().differing.is_empty());
 
     let head = connections.log.head().await.unwrap();
     let (summary, _) = restored(&connections).await;

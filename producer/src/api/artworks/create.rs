@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -69,7 +70,7 @@ pub(crate) struct NewArtwork {
     /// `bulk` lets whatever is `interactive` go first.
     #[schema(default = "interactive", example = "bulk")]
     priority: Option<String>,
-    /// It was exported, and is to be again what it was: under these ids, made by this recipe.
+    /// It was exported, and is to be again what it was: under these ids, as old as it is, made by this recipe.
     restore: Option<Restore>,
 }
 
@@ -80,6 +81,10 @@ pub(crate) struct Restore {
     artwork_id: Uuid,
     /// Of the variant that the upload is.
     variant_id: Uuid,
+    /// When it was added first; now, when nothing is said.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2026-11-21T20:00:00.5Z")]
+    created_at: Option<OffsetDateTime>,
     /// What made it; none of an upload.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -98,6 +103,9 @@ impl Restore {
     fn check(&self, flaws: &mut Flaws) {
         check_count("/restore/lineage", self.lineage.len(), PARENTS, flaws);
         check_line("/restore/filename", self.filename.as_deref().unwrap_or_default(), FILENAME_CHARS, flaws);
+        if self.created_at.is_some_and(|created_at| created_at > OffsetDateTime::now_utc()) {
+            flaws.at("/restore/created_at", "is yet to come: it was added before now");
+        }
         if let Some(recipe) = &self.recipe {
             check_line("/restore/recipe/provider", &recipe.provider, LINE_CHARS, flaws);
             check_text("/restore/recipe/prompt", &recipe.prompt, PROMPT_CHARS, flaws);
@@ -232,7 +240,8 @@ pub(crate) async fn create_artwork(
         "url": app.api_url(&format!("/v1/artworks/{artwork_id}")),
         "page_url": app.page_url(artwork_id),
     });
-    let created = artwork::Created::new(artwork_id, owner, command.details());
+    let added_at = command.restore.as_ref().and_then(|restore| restore.created_at);
+    let created = artwork::Created { added_at, ..artwork::Created::new(artwork_id, owner, command.details()) };
     let (recipe, lineage, filename) =
         command.restore.map(|restore| (restore.recipe, restore.lineage, restore.filename)).unwrap_or_default();
     let filename = filename.unwrap_or_else(|| upload_name(&command.upload_key).unwrap_or_default().to_owned());

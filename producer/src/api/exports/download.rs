@@ -2,8 +2,8 @@
 
 use atelier_events::ExportId;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::read::{find, signed};
@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::input::Id;
 use crate::problem::{self, Kind, Problem};
 
-/// Leads to the ZIP: a signed link to the bucket, which answers ranges.
+/// Leads to the ZIP: a signed link to the bucket, which answers ranges. `HEAD` answers how long it is.
 #[utoipa::path(
     get, path = "/v1/exports/{id}/download", tag = "exports", params(("id" = uuid::Uuid, Path)),
     responses(
@@ -20,8 +20,20 @@ use crate::problem::{self, Kind, Problem};
         (status = "default", description = "A problem", body = problem::Details, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn download_export(State(app): State<App>, Id(id): Id<ExportId>) -> Result<Response, Problem> {
+pub(crate) async fn download_export(
+    State(app): State<App>,
+    method: Method,
+    Id(id): Id<ExportId>,
+) -> Result<Response, Problem> {
     let row = find(&app, id).await?;
+    // A link is signed for GET alone: a HEAD that followed it would be refused by the bucket.
+    if method == Method::HEAD
+        && row.state == "completed"
+        && let Some(length) = row.archive_length
+    {
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/zip")), (CONTENT_LENGTH, length.into())];
+        return Ok((headers, [(ACCEPT_RANGES, "bytes")]).into_response());
+    }
     if let Some((url, _)) = signed(&app, &row).await? {
         let location = HeaderValue::from_str(&url).map_err(Problem::internal)?;
         // The link expires, and what it leads to is cached by itself.
