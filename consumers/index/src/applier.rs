@@ -122,7 +122,7 @@ impl Applier {
                 Event::Artwork(_) => self.fold_artwork(&event, recorded, &mut changes),
                 Event::Variant(variant) => {
                     changes.variants.insert((recorded.stream.clone(), variant.variant_id()));
-                    if matches!(variant, VariantEvent::Rendered(_)) {
+                    if matches!(variant, VariantEvent::Rendered(_) | VariantEvent::Restored(_)) {
                         changes.rendered.insert(variant.variant_id());
                     }
                     self.fold_artwork(&event, recorded, &mut changes);

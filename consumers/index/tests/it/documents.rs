@@ -1,6 +1,7 @@
 //! The documents in the bucket: sidecars from which everything can be restored, and the list of all artworks.
 
-use atelier_events::{ArtworkId, Details, Stream, VariantId, keys};
+use atelier_events::artwork::Created;
+use atelier_events::{ArtworkEvent, ArtworkId, Consumer, Details, Event, Stream, VariantId, VariantState, keys};
 use atelier_index::gallery;
 use atelier_index::metadata::{GalleryMetadata, Sidecar};
 use atelier_index::rebuild::rebuild;
@@ -20,7 +21,7 @@ const MEDIA: &str = "https://media.example";
 async fn run_all(story: &Story, bucket: &Bucket) -> anyhow::Result<()> {
     let job = Sidecars::new(story.log.clone(), bucket.blobs.clone());
     for event in story.log.read(atelier_events::Position(0), 1_000).await? {
-        if event.event_type == "variant.rendered" {
+        if Consumer::Sidecars.event_types().contains(&event.event_type.as_str()) {
             let attempt =
                 Attempt { event, number: 1, cancelled: CancellationToken::new(), progress: Progress::default() };
             let outcome = job.run(&attempt).await?;
@@ -194,5 +195,57 @@ async fn a_sidecar_that_is_overtaken_on_its_way_is_written_again() -> anyhow::Re
     gate.open.send(()).expect("the gate waits for it");
     slow.await??;
     assert_eq!(sidecar(&bucket, artwork).await?.cover, variant);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_variant_that_is_given_up_is_in_the_sidecar_of_what_is_shown_and_makes_none_where_nothing_is()
+-> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    let (artwork, _) = story.complete(titled("Harbour")).await?;
+    let (refused, hidden, variant) = (VariantId::new(), ArtworkId::new(), VariantId::new());
+    let events = vec![
+        requested(artwork, refused, recipe("again"), Vec::new()),
+        started(refused),
+        failed(refused, "the provider refused"),
+    ];
+    story.tell(Stream::artwork(artwork), events).await?;
+    let events = vec![created(hidden, titled("Hidden")), uploaded(hidden, variant), failed(variant, "no picture")];
+    story.tell(Stream::artwork(hidden), events).await?;
+    run_all(&story, &bucket).await?;
+    let sidecar = sidecar(&bucket, artwork).await?;
+    let kept = &sidecar.variants[1];
+    assert_eq!((kept.id, kept.state), (refused, VariantState::Failed));
+    assert_eq!(kept.failure.as_ref().map(|failure| failure.error.as_str()), Some("the provider refused"));
+    assert!(kept.requested_at <= kept.started_at.unwrap_or(sidecar.created_at) && kept.finished_at >= kept.started_at);
+    assert_eq!(bucket.blobs.head(&keys::sidecar(OWNER, hidden)).await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_restored_is_listed_by_the_times_it_had() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    let artwork = ArtworkId::new();
+    let (added_at, ready_at) =
+        (time::macros::datetime!(2019-05-04 03:02:01.5 UTC), time::macros::datetime!(2019-06-04 03:02:01.5 UTC));
+    let Event::Artwork(ArtworkEvent::Created(new)) = created(artwork, titled("Old")) else {
+        anyhow::bail!("it is another event")
+    };
+    let new = Created { added_at: Some(added_at), ready_at: Some(ready_at), ..new };
+    let states = [VariantState::Completed, VariantState::Failed, VariantState::Processing];
+    let variants = states.map(|state| restored(artwork, VariantId::new(), state));
+    let events = [Event::Artwork(ArtworkEvent::Created(new))].into_iter().chain(variants).collect();
+    let last = story.tell(Stream::artwork(artwork), events).await?;
+    story.read_model().await?;
+    run_all(&story, &bucket).await?;
+    gallery::write(&story.log, &bucket.blobs, MEDIA, false).await?;
+    let (bytes, metadata) = list(&bucket).await?;
+    let finished_at = time::macros::datetime!(2020-05-04 03:04:01.5 UTC);
+    assert_eq!((metadata.artworks[0].created_at, metadata.last_updated), (added_at, Some(finished_at)));
+    let sidecar = sidecar(&bucket, artwork).await?;
+    assert_eq!((sidecar.position.0, sidecar.ready_position.0, sidecar.ready_at), (last.0 - 3, last.0 - 2, ready_at));
+    assert_eq!(sidecar.variants.iter().map(|variant| variant.state).collect::<Vec<_>>(), states);
+    rebuild(&bucket.blobs, MEDIA).await?;
+    assert_eq!(list(&bucket).await?.0, bytes);
     Ok(())
 }

@@ -8,7 +8,8 @@ use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
     Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, Look,
-    NewEvent, Position, Recipe, Relation, Rendition, RenditionKind, Stage, Stream, Swatch, VariantId, keys,
+    NewEvent, Position, Recipe, Relation, Rendition, RenditionKind, Stage, Stream, Swatch, VariantId, VariantState,
+    keys,
 };
 use atelier_index::ReadModel;
 use atelier_runtime::Projection;
@@ -175,6 +176,32 @@ pub(crate) fn recut_requested(variant_id: VariantId) -> Event {
     Event::Variant(VariantEvent::RecutRequested(variant::RecutRequested { variant_id, priority }))
 }
 
+/// As another log knew it: complete, given up or begun, a while ago.
+pub(crate) fn restored(artwork_id: ArtworkId, variant_id: VariantId, state: VariantState) -> Event {
+    let at = |minutes| time::macros::datetime!(2020-05-04 03:02:01.5 UTC) + time::Duration::minutes(minutes);
+    let (Event::Variant(VariantEvent::Rendered(rendered)), Event::Variant(VariantEvent::Failed(failure))) =
+        (rendered(variant_id, 3), failed(variant_id, "it was no picture"))
+    else {
+        unreachable!("they are variants' events")
+    };
+    Event::Variant(VariantEvent::Restored(variant::Restored {
+        artwork_id,
+        variant_id,
+        generation_id: Some(GenerationId::new()),
+        recipe: Some(recipe("as it was")),
+        lineage: vec![Lineage { parent: VariantId::new(), relation: Relation::Derived }],
+        filename: None,
+        requested_at: at(0),
+        started_at: Some(at(1)),
+        finished_at: (state == VariantState::Completed || state == VariantState::Failed).then(|| at(2)),
+        original: (state != VariantState::Pending).then(|| rendered.original.clone()),
+        rendered: (state == VariantState::Completed).then_some(rendered),
+        failure: (state == VariantState::Failed).then_some(failure),
+        elapsed_ms: Some(12),
+        cost_micros: Some(34),
+    }))
+}
+
 pub(crate) fn failed(variant_id: VariantId, error: &str) -> Event {
     let error = error.to_owned();
     Event::Variant(VariantEvent::Failed(variant::Failed { variant_id, stage: Stage::Renditions, error }))
@@ -267,15 +294,19 @@ fn happening(chance: &mut StdRng, artwork: ArtworkId, variants: &mut Vec<Variant
         let parent = variants.last().copied();
         variants.push(variant);
         let lineage = parent.map(|parent| Lineage { parent, relation: Relation::Refined });
-        return match chance.random_range(0..3) {
+        let state = [VariantState::Pending, VariantState::Processing, VariantState::Completed, VariantState::Failed]
+            [chance.random_range(0..4)];
+        return match chance.random_range(0..4) {
             0 => uploaded(artwork, variant),
+            3 => restored(artwork, variant, state),
             1 => requested(artwork, variant, recipe("a quiet harbour"), lineage.into_iter().collect()),
             // Something happens to a variant that nobody asked for.
             _ => started(variant),
         };
     }
     let variant = variants[chance.random_range(0..variants.len())];
-    match chance.random_range(0..13) {
+    match chance.random_range(0..14) {
+        13 => restored(artwork, variant, VariantState::Failed),
         0..=2 => started(variant),
         3..=5 => generated(variant),
         6..=8 => rendered(variant, chance.random_range(1..100)),
