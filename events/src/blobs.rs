@@ -1,8 +1,9 @@
 //! Where the bytes lie: one S3 client for every store, be it R2, AWS, Garage or the embedded server.
 //!
 //! A blob is written once under a key that nothing else will ever use, before the event that names it. Therefore every
-//! write here may be repeated after a crash, and readers may keep what they got for a year. The two exceptions, the
-//! sidecars and `gallery-metadata.json`, go through [`Blobs::put_mutable`].
+//! write here may be repeated after a crash, and readers may keep what they got for a year. The exceptions are the sidecars
+//! and `gallery-metadata.json`, which go through [`Blobs::put_mutable`], and the files of a site in a bucket of its own,
+//! through [`Blobs::put_served`].
 //!
 //! Bounds: a request is given up after [`ATTEMPT_TIMEOUT`] and tried [`MAX_ATTEMPTS`] times, a transfer that moves no
 //! byte for 20 seconds is given up, an [`Upload`] holds three parts of [`PART_BYTES`] at most, a page of a listing has
@@ -32,7 +33,7 @@ use time::OffsetDateTime;
 pub use client::{ATTEMPT_TIMEOUT, MAX_ATTEMPTS};
 pub use download::Download;
 pub use error::BlobError;
-pub use key::{MAX_KEY_BYTES, MAX_UPLOAD_KEY_BYTES};
+pub use key::{MAX_KEY_BYTES, MAX_SERVED_KEY_BYTES, MAX_UPLOAD_KEY_BYTES};
 use observed::observed;
 pub use presign::Presigned;
 pub use settings::StoreSettings;
@@ -45,6 +46,9 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// What they may do with one that does: keep it, but ask every time.
 const MUTABLE: &str = "no-cache";
+
+/// The name of the metadata in which [`Blobs::put_served`] keeps a digest.
+const SHA256: &str = "sha256";
 
 /// Bytes in the bucket, as events name them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +72,17 @@ pub struct Head {
     pub media_type: String,
     /// The store's own tag of the content, quotes included; not comparable between stores.
     pub etag: Option<String>,
+    /// Of the bytes, where [`Blobs::put_served`] has written them: 64 hex digits in lower case.
+    pub sha256: Option<String>,
+}
+
+/// How a file is answered to who asks the bucket for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served<'a> {
+    /// `Content-Type`.
+    pub media_type: &'a str,
+    /// `Cache-Control`.
+    pub cache_control: &'a str,
 }
 
 /// One page of a listing, in the order of the keys' bytes.
@@ -88,6 +103,9 @@ pub struct Entry {
     pub length: u64,
     /// When it was written last, by the store's clock; none where the store does not tell.
     pub modified: Option<OffsetDateTime>,
+    /// The store's own tag of the content, without quotes; none where a listing does not tell. For what was written in one
+    /// piece most stores take the MD5.
+    pub etag: Option<String>,
 }
 
 /// One bucket. Cheap to clone; clones share their connections.
@@ -160,9 +178,22 @@ impl Blobs {
         self.store(key, bytes, sha256, media_type, MUTABLE).await
     }
 
+    /// Writes a file of a site, which has a path that stays and bytes that change, as it is to be served. Its SHA-256 is kept
+    /// with it ([`Head::sha256`]).
+    pub async fn put_served(&self, key: &str, bytes: Bytes, served: Served<'_>) -> Result<(), BlobError> {
+        key::check_served(key)?;
+        let sha256 = sha256(&bytes);
+        let signed = SignedAs::new(&sha256);
+        let request = self.client.put_object().bucket(&self.bucket).key(key).metadata(SHA256, sha256);
+        let request = request.content_type(served.media_type).cache_control(served.cache_control);
+        let request = request.body(ByteStream::from(bytes)).customize().interceptor(signed);
+        let answer = observed("put", key, request.send()).await;
+        answer.map(drop).map_err(|error| BlobError::of(&self.bucket, key, error))
+    }
+
     /// What lies under the key, if anything does.
     pub async fn head(&self, key: &str) -> Result<Option<Head>, BlobError> {
-        key::check(key)?;
+        key::check_served(key)?;
         let request = self.client.head_object().bucket(&self.bucket).key(key);
         let head = match observed("head", key, request.send()).await {
             Ok(head) => head,
@@ -172,6 +203,7 @@ impl Blobs {
             length: length(head.content_length()),
             media_type: head.content_type().unwrap_or("application/octet-stream").to_owned(),
             etag: head.e_tag().map(str::to_owned),
+            sha256: head.metadata().and_then(|metadata| metadata.get(SHA256)).cloned(),
         }))
     }
 
@@ -196,14 +228,15 @@ impl Blobs {
         let entries = page.contents().iter().filter_map(|object| {
             let key = object.key()?.to_owned();
             let modified = object.last_modified().and_then(|at| OffsetDateTime::from_unix_timestamp(at.secs()).ok());
-            Some(Entry { key, length: length(object.size()), modified })
+            let etag = object.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+            Some(Entry { key, length: length(object.size()), modified, etag })
         });
         Ok(Page { entries: entries.collect(), next: page.next_continuation_token().map(str::to_owned) })
     }
 
     /// Removes what lies under the key; fine when nothing does.
     pub async fn delete(&self, key: &str) -> Result<(), BlobError> {
-        key::check(key)?;
+        key::check_served(key)?;
         let request = self.client.delete_object().bucket(&self.bucket).key(key);
         match observed("delete", key, request.send()).await {
             Ok(_) => Ok(()),

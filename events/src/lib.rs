@@ -8,6 +8,7 @@ pub mod consumer;
 pub mod data;
 pub mod event;
 pub mod export;
+pub mod gallery_metadata;
 pub mod given_up;
 pub mod health;
 pub mod id;

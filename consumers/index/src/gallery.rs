@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use atelier_events::blobs::Blobs;
+use atelier_events::gallery_metadata::{Entry, GalleryMetadata, Images};
 use atelier_events::{ArtworkId, Log, Position, RenditionKind, Swatch, keys, lead};
 use bytes::Bytes;
 use sqlx::types::Json;
@@ -13,7 +14,6 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::metadata::{Entry, GalleryMetadata, Images};
 use crate::schema::GALLERY_LOCK;
 use crate::settings::IndexSettings;
 

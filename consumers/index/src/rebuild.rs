@@ -3,13 +3,14 @@
 use std::pin::pin;
 
 use atelier_events::blobs::Blobs;
+use atelier_events::gallery_metadata::GalleryMetadata;
 use atelier_events::keys;
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
 use crate::found;
 use crate::gallery;
-use crate::metadata::{GalleryMetadata, Sidecar};
+use crate::metadata::Sidecar;
 
 /// What a rebuild found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

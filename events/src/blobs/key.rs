@@ -7,6 +7,9 @@ pub const MAX_KEY_BYTES: usize = 160;
 /// The longest key for an upload in parts, whose name the embedded server makes longer while it lasts.
 pub const MAX_UPLOAD_KEY_BYTES: usize = 120;
 
+/// The longest key of a file of a site, as S3 allows. The embedded server refuses such names by itself.
+pub const MAX_SERVED_KEY_BYTES: usize = 1024;
+
 /// Refuses what some store would read as another key than the one meant.
 pub(super) fn check(key: &str) -> Result<(), BlobError> {
     check_up_to(key, MAX_KEY_BYTES)
@@ -15,6 +18,11 @@ pub(super) fn check(key: &str) -> Result<(), BlobError> {
 /// As [`check`], for an upload in parts.
 pub(super) fn check_upload(key: &str) -> Result<(), BlobError> {
     check_up_to(key, MAX_UPLOAD_KEY_BYTES)
+}
+
+/// As [`check`], for what a site serves.
+pub(super) fn check_served(key: &str) -> Result<(), BlobError> {
+    check_up_to(key, MAX_SERVED_KEY_BYTES)
 }
 
 fn check_up_to(key: &str, longest: usize) -> Result<(), BlobError> {

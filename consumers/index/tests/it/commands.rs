@@ -2,9 +2,9 @@
 
 use std::process::{Command, Output, Stdio};
 
+use atelier_events::gallery_metadata::GalleryMetadata;
 use atelier_events::keys;
 use atelier_index::digests;
-use atelier_index::metadata::GalleryMetadata;
 
 use crate::story::{Story, by_chance, titled};
 use atelier_e2e::Bucket;

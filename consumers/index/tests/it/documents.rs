@@ -1,9 +1,10 @@
 //! The documents in the bucket: sidecars from which everything can be restored, and the list of all artworks.
 
 use atelier_events::artwork::Created;
+use atelier_events::gallery_metadata::GalleryMetadata;
 use atelier_events::{ArtworkEvent, ArtworkId, Consumer, Details, Event, Stream, VariantId, VariantState, keys};
 use atelier_index::gallery;
-use atelier_index::metadata::{GalleryMetadata, Sidecar};
+use atelier_index::metadata::Sidecar;
 use atelier_index::rebuild::rebuild;
 use atelier_index::{IndexSettings, Sidecars};
 use atelier_runtime::{Attempt, Job, Outcome, Progress};

@@ -50,7 +50,7 @@ impl Orphans {
     }
 
     fn add(&mut self, entry: Entry) {
-        let Entry { key, length, modified } = entry;
+        let Entry { key, length, modified, etag: _ } = entry;
         let Some(manifest) = keys::manifest_of(&key) else { return };
         let set = self.sets.entry(manifest).or_default();
         set.youngest = match (set.files.is_empty(), set.youngest, modified) {
