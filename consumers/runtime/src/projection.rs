@@ -29,7 +29,8 @@ pub trait Projection: Send + 'static {
     /// effect is in the database.
     fn apply(&mut self, events: &[Recorded]) -> impl Future<Output = anyhow::Result<()>> + Send;
 
-    /// The log has been read to its end: for effects that are better done once a burst.
+    /// The log has been read to its end: for effects that are better done once a burst. When the daemon is asked to stop, it
+    /// has `consumer.grace_ms` to come to its end; then it is dropped, and never called again.
     fn caught_up(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         async { Ok(()) }
     }
@@ -51,7 +52,11 @@ pub async fn run_projection<P: Projection>(
     let pulse = Pulse::of(format!("{} projection", P::CONSUMER));
     while !shutdown.is_cancelled() {
         pulse.beat();
-        let caught_up = match advance(&mut projection, connections, &pulse).await {
+        let stop = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(Duration::from_millis(settings.grace_ms)).await;
+        };
+        let caught_up = match advance(&mut projection, connections, &pulse, stop).await {
             Ok(caught_up) => {
                 failures = 0;
                 caught_up
@@ -82,7 +87,12 @@ pub async fn run_projection<P: Projection>(
 }
 
 /// Applies one batch, unless the projection is paused. True: there is nothing more to do for now.
-async fn advance<P: Projection>(projection: &mut P, connections: &Connections, pulse: &Pulse) -> anyhow::Result<bool> {
+async fn advance<P: Projection>(
+    projection: &mut P,
+    connections: &Connections,
+    pulse: &Pulse,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<bool> {
     if jobs::paused(connections.log.pool(), P::CONSUMER).await.context("asking whether it is paused")?.is_some() {
         return Ok(true);
     }
@@ -103,7 +113,10 @@ async fn advance<P: Projection>(projection: &mut P, connections: &Connections, p
     if caught_up {
         // It may deploy a whole gallery.
         pulse.rest();
-        projection.caught_up().await?;
+        tokio::select! {
+            done = projection.caught_up() => done?,
+            () = stop => tracing::info!(consumer = %P::CONSUMER, "given up: the next start does it again"),
+        }
     }
     Ok(caught_up)
 }

@@ -37,6 +37,13 @@ impl RetryPolicy {
         }
     }
 
+    /// A policy of a consumer's own, for what it repeats within one attempt.
+    #[must_use]
+    pub fn of(initial: Duration, max: Duration, max_attempts: u32) -> Self {
+        let max_attempts = i32::try_from(max_attempts).unwrap_or(i32::MAX);
+        Self { initial, max: max.min(Self::LONGEST_PAUSE), max_attempts }
+    }
+
     /// The pause after this attempt (from 1) has failed; none when it was the last.
     #[must_use]
     pub fn pause_after(&self, attempt: i32) -> Option<Duration> {
