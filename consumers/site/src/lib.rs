@@ -10,6 +10,7 @@ pub mod publication;
 pub mod release;
 pub mod settings;
 pub mod tags;
+pub mod target;
 pub mod templates;
 pub mod untrusted;
 pub mod video;

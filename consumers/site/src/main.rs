@@ -10,6 +10,7 @@ async fn main() -> anyhow::Result<()> {
     let settings: Settings = atelier_events::settings::load()?;
     let mut daemon = Daemon::start().await?;
     let connections = daemon.connections.clone();
-    daemon.run_projection(Publication::new(connections.log, connections.blobs, settings.site)?);
+    let target = settings.site.target(&settings.store)?;
+    daemon.run_projection(Publication::new(connections.log, connections.blobs, settings.site)?.brought_to(target));
     daemon.finish().await
 }

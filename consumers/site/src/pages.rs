@@ -9,6 +9,7 @@ mod concerns;
 mod feeds;
 mod frame;
 mod listing;
+mod metadata;
 mod search;
 mod sitemap;
 

@@ -16,11 +16,13 @@ use atelier_events::{
     Unreadable, Version,
 };
 use atelier_runtime::Projection;
+use time::OffsetDateTime;
 
 use crate::gallery::{Image, SiteMeta};
 use crate::pages::Site;
-use crate::release::{self, Compare, DeployError, Folder, Release};
+use crate::release::{Compare, DeployError, Folder, Release};
 use crate::settings::SiteSettings;
+use crate::target::{Brought, Difference, Look, Target, TargetError};
 use crate::works::Works;
 
 /// Who the log says did it.
@@ -34,6 +36,7 @@ pub struct Publication {
     blobs: Blobs,
     base_url: String,
     folder: Folder,
+    target: Target,
     quiet: Duration,
     burst_max: Duration,
     rebuild_every: Option<Duration>,
@@ -47,13 +50,32 @@ pub struct Publication {
     site_version: Version,
     /// The last event that changed what is to be seen.
     changed: Position,
+    /// When that was.
+    changed_at: Option<OffsetDateTime>,
     /// When the burst began that has not been deployed yet.
     burst_began: Option<Instant>,
     /// The release that was live at the start, while the log has not been folded up to it.
     found: Option<Release>,
     /// The release since which the site notes what has changed; none: it has to be compared.
     since: Option<u64>,
+    /// The position up to which that release shows the log.
+    shown: u64,
+    /// The release that the target has; none: it has to be asked.
+    reached: Option<u64>,
+    /// When there is something to delete at the target.
+    sweep_at: Option<OffsetDateTime>,
     rebuilt: Instant,
+}
+
+/// What a deploy did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// What is live now.
+    pub release: Release,
+    /// False when it was live already.
+    pub changed: bool,
+    /// What it did at the target; none where the folder is the target.
+    pub brought: Option<Brought>,
 }
 
 /// What a rebuild found.
@@ -97,9 +119,20 @@ impl Publication {
             // Another edition has other pages: all are compared then.
             found: folder.live()?.filter(|release| release.edition == edition),
             since: None,
+            shown: 0,
+            reached: None,
+            sweep_at: None,
+            target: Target::folder(),
+            changed_at: None,
             folder,
             rebuilt: Instant::now(),
         })
+    }
+
+    /// The same, brought from that folder to a target.
+    #[must_use]
+    pub fn brought_to(self, target: Target) -> Self {
+        Self { target, ..self }
     }
 
     /// Renders everything, compares it with every byte that is live, and makes good what differs.
@@ -117,6 +150,27 @@ impl Publication {
         }
         self.rebuilt = Instant::now();
         Ok(Rebuilt { release, differing })
+    }
+
+    /// Deploys what the log says as far as it has been read, and brings it to the target.
+    pub async fn publish(&mut self) -> anyhow::Result<Published> {
+        self.take_found()?;
+        self.deploy(Compare::Since(self.since)).await
+    }
+
+    /// What [`Self::publish`] would change at the target. Changes nothing.
+    pub async fn preview(&mut self) -> anyhow::Result<Difference> {
+        self.take_found()?;
+        let position = u64::try_from(self.changed.0).context("a position is never negative")?;
+        let there = self.target.difference(&self.folder, Look::Changes).await?;
+        let here = self.folder.preview(position, Arc::clone(&self.site), Compare::Since(self.since)).await?;
+        Ok(there.then(here))
+    }
+
+    /// Brings what is live in the folder to the target, whatever the log says. It shows the log up to where it has been read.
+    pub async fn bring_live(&mut self) -> anyhow::Result<Option<Brought>> {
+        let number = self.folder.number()?.context("nothing has been deployed yet")?;
+        self.bring(Look::Changes, number).await
     }
 
     fn fold(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
@@ -140,6 +194,7 @@ impl Publication {
                 }
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
                     self.changed = recorded.position;
+                    self.changed_at = Some(recorded.occurred_at);
                     self.burst_began.get_or_insert_with(Instant::now);
                 }
             }
@@ -159,6 +214,7 @@ impl Publication {
         if let Some(found) = self.found.take() {
             self.site()?.settle();
             self.since = Some(found.number);
+            self.shown = found.position;
         }
         Ok(())
     }
@@ -174,10 +230,13 @@ impl Publication {
     /// Whether what is to be seen is what is live, as far as can be told without looking at every file. Another daemon may
     /// have deployed meanwhile, or somebody may have gone back to an earlier release.
     fn is_done(&self) -> anyhow::Result<bool> {
-        Ok(self.is_told() && self.since.is_some() && self.folder.number()? == self.since)
+        let is_there = self.target.is_folder() || self.reached == self.since;
+        // Somebody may have gone back to an earlier release while nobody ran: what was told is not what is live then.
+        let is_shown = u64::try_from(self.changed.0).is_ok_and(|changed| changed <= self.shown);
+        Ok(self.is_told() && is_shown && is_there && self.since.is_some() && self.folder.number()? == self.since)
     }
 
-    async fn deploy(&mut self, compare: Compare) -> anyhow::Result<release::Deployed> {
+    async fn deploy(&mut self, compare: Compare) -> anyhow::Result<Published> {
         let began = Instant::now();
         let position = u64::try_from(self.changed.0).context("a position is never negative")?;
         let blobs = &self.blobs;
@@ -185,6 +244,7 @@ impl Publication {
         let done = self.folder.deploy(position, Arc::clone(&self.site), compare, fetch).await?;
         self.site()?.settle();
         self.since = Some(done.release.number);
+        self.shown = done.release.position;
         if done.changed {
             metrics::histogram!("atelier_site_deploy_seconds").record(began.elapsed().as_secs_f64());
             tracing::info!(
@@ -196,21 +256,49 @@ impl Publication {
                 "deployed"
             );
         }
+        let look = if compare == Compare::Everything { Look::Everything } else { Look::Changes };
+        let brought = self.bring(look, done.release.number).await?;
         if done.changed || !self.is_told() {
-            self.tell(&done).await?;
+            self.tell(&done.release).await?;
         }
-        if done.changed
+        if (done.changed || brought.as_ref().is_some_and(|brought| brought.changed))
             && let Err(error) = self.folder.prepare().await
         {
             // The site is live; without a spare, the next deploy takes as long as this would have.
             tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "no spare tree could be prepared");
         }
-        Ok(done)
+        Ok(Published { release: done.release, changed: done.changed, brought })
     }
 
-    async fn tell(&mut self, done: &release::Deployed) -> anyhow::Result<()> {
-        let Release { artworks, files, files_written, bytes_written, .. } = done.release;
-        let (files_written, bytes_written) = if done.changed { (files_written, bytes_written) } else { (0, 0) };
+    /// Brings the live release to the target. It is to be this one: another may have been made live meanwhile.
+    async fn bring(&mut self, look: Look, number: u64) -> anyhow::Result<Option<Brought>> {
+        self.reached = None;
+        let metadata = || serde_json::to_vec(&self.site.metadata(self.changed_at));
+        let brought = match self.target.bring(&self.folder, look, metadata).await {
+            // As when the folder itself is busy.
+            Err(TargetError::Release(error)) => return Err(error.into()),
+            brought => {
+                brought.with_context(|| format!("bringing the release to the target ({})", self.target.kind()))?
+            }
+        };
+        if let Some(brought) = &brought {
+            self.reached = Some(brought.number);
+            self.sweep_at = brought.sweep_at;
+            if brought.number != number {
+                return Err(self.folder.busy().into());
+            }
+        }
+        Ok(brought)
+    }
+
+    /// Deletes at the target what is due.
+    async fn sweep(&mut self) -> anyhow::Result<()> {
+        self.sweep_at = self.target.sweep(&self.folder, OffsetDateTime::now_utc()).await?;
+        Ok(())
+    }
+
+    async fn tell(&mut self, release: &Release) -> anyhow::Result<()> {
+        let Release { artworks, files, files_written, bytes_written, .. } = *release;
         let url = format!("{}/", self.base_url);
         let deployed = Deployed { position: self.changed, artworks, files, files_written, bytes_written, url };
         let event = Event::Site(SiteEvent::Deployed(deployed.clone()));
@@ -266,6 +354,8 @@ impl Projection for Publication {
             self.deploy(Compare::Since(self.since)).await.map(drop)
         } else if self.rebuild_every.is_some_and(|every| self.rebuilt.elapsed() >= every) {
             self.rebuild().await.map(drop)
+        } else if self.sweep_at.is_some_and(|at| at <= OffsetDateTime::now_utc()) {
+            self.sweep().await
         } else {
             Ok(())
         };

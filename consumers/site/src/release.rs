@@ -8,6 +8,7 @@
 //! site.releases/.updating-c/          a tree that is being changed
 //! site.releases/.staging-<uuid>/      what is going to be changed in it
 //! site.releases/history/0000000042/   what release 42 changed, and the files as they were before
+//! site.releases/target.json           what the target has, see [`crate::target`]
 //! site.releases/.lock                 one deploy at a time
 //! ```
 //!
@@ -20,7 +21,9 @@
 //! Trees share the files in which they do not differ. No file of a tree is ever opened for writing: a file that changes is
 //! another file.
 
+mod held;
 mod history;
+mod preview;
 mod staging;
 mod tree;
 
@@ -35,6 +38,8 @@ use time::OffsetDateTime;
 
 use crate::gallery::Image;
 use crate::pages::{RenderError, Site, Work};
+pub use held::{Held, Identity};
+pub(crate) use held::{keep, kept};
 use history::History;
 pub use history::Release;
 use staging::{Staging, Touch};
@@ -302,13 +307,18 @@ impl Folder {
         Ok(Deployed { release, changed: true })
     }
 
+    /// What whoever comes while another deploys is told.
+    pub(crate) fn busy(&self) -> DeployError {
+        DeployError::Busy(self.link.clone())
+    }
+
     fn lock(&self) -> Result<File, DeployError> {
         fs::create_dir_all(&self.releases).map_err(failed("creating", &self.releases))?;
         let path = self.releases.join(".lock");
         let lock = File::create(&path).map_err(failed("creating", &path))?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(DeployError::Busy(self.link.clone())),
+            Err(TryLockError::WouldBlock) => Err(self.busy()),
             Err(TryLockError::Error(source)) => Err(DeployError::Io { doing: "locking", path, source }),
         }
     }
@@ -445,7 +455,7 @@ fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> DeployError
 }
 
 /// Runs what touches the disk where it may block. A panic there is a panic here.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {

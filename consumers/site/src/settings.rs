@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use atelier_events::blobs::StoreSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::release::{DeployError, Folder};
+use crate::target::settings::TargetSettings;
+use crate::target::{Target, TargetError};
 
 /// The section that concerns this daemon alone.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -12,6 +15,8 @@ use crate::release::{DeployError, Folder};
 pub struct Settings {
     /// What is published, and where.
     pub site: SiteSettings,
+    /// Where the pictures lie, and what a target that is a bucket takes for granted.
+    pub store: StoreSettings,
 }
 
 /// Section `site`.
@@ -46,6 +51,8 @@ pub struct SiteSettings {
     /// Artworks whose whole state is kept in memory, those with the newest events, at about 10 KiB each; of the others what
     /// their pages show, and their streams are read again when something happens to them.
     pub kept_artworks: usize,
+    /// Where releases are brought from that folder.
+    pub target: TargetSettings,
 }
 
 impl Default for SiteSettings {
@@ -64,6 +71,7 @@ impl Default for SiteSettings {
             rebuild_every_ms: 86_400_000,
             kept_releases: 20,
             kept_artworks: 1_000,
+            target: TargetSettings::default(),
         }
     }
 }
@@ -72,5 +80,10 @@ impl SiteSettings {
     /// Where it is deployed to.
     pub fn folder(&self) -> Result<Folder, DeployError> {
         Folder::new(&self.dir, self.kept_releases)
+    }
+
+    /// Where it is brought from there; `store` is where the pictures lie.
+    pub fn target(&self, store: &StoreSettings) -> Result<Target, TargetError> {
+        Target::new(&self.target, store, &self.base_url)
     }
 }

@@ -120,13 +120,21 @@ impl Command {
 
     /// Connects for as long as a command runs.
     pub async fn connected(
-        mut self,
+        self,
         command: impl AsyncFnOnce(&Connections) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        self.connected_installation(async |_, connections| command(connections).await).await
+    }
+
+    /// The same for a command that also looks at the settings, as they are once everything is reached.
+    pub async fn connected_installation(
+        mut self,
+        command: impl AsyncFnOnce(&Installation, &Connections) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         atelier_events::telemetry::start(&self.installation.producer.telemetry)?;
         let shutdown = CancellationToken::new();
         let connections = self.installation.connect(shutdown.clone()).await?;
-        let code = command(&connections).await;
+        let code = command(&self.installation, &connections).await;
         shutdown.cancel();
         code
     }

@@ -87,6 +87,8 @@ impl Installation {
     pub async fn connect(&mut self, shutdown: CancellationToken) -> anyhow::Result<Connections> {
         if let Some(running) = self.home.running()? {
             self.producer.database.url = running.database_url;
+            // As its pages have it.
+            self.use_gallery(&running.site_url);
             if let Some(endpoint) = running.store_endpoint {
                 self.use_bucket(endpoint)?;
             }
@@ -137,9 +139,7 @@ impl Installation {
     pub async fn listen_for_gallery(&mut self, address: SocketAddr) -> anyhow::Result<(TcpListener, String)> {
         let listener = bind("the gallery (--site-listen)", address).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        if self.site.base_url == SiteSettings::default().base_url {
-            self.site.base_url.clone_from(&url);
-        }
+        self.use_gallery(&url);
         self.producer.site.base_url.clone_from(&self.site.base_url);
         Ok((listener, url))
     }
@@ -152,6 +152,12 @@ impl Installation {
         let listener = bind("the API (api.listen)", address).await?;
         let url = format!("http://{}", listener.local_addr()?);
         Ok((listener, url))
+    }
+
+    fn use_gallery(&mut self, url: &str) {
+        if self.site.base_url == SiteSettings::default().base_url {
+            url.clone_into(&mut self.site.base_url);
+        }
     }
 
     fn use_bucket(&mut self, endpoint: String) -> anyhow::Result<()> {

@@ -103,6 +103,7 @@ async fn spawn(
     let stop = shutdown.clone();
     tasks.spawn(async move { gallery_server::serve(site, &folder, stop).await });
 
+    let store = &installation.producer.store;
     let app = atelier_producer::App::new(
         log.clone(),
         Arc::clone(&bus),
@@ -126,7 +127,8 @@ async fn spawn(
     };
     consumers.run_job(Renditions::new(log(), blobs.clone(), thumbnails, workers));
     consumers.run_job(atelier_exports::Exports::new(log(), blobs.clone(), installation.exports));
-    consumers.run_projection(Publication::new(log(), blobs, installation.site)?);
+    let target = installation.site.target(store)?;
+    consumers.run_projection(Publication::new(log(), blobs, installation.site)?.brought_to(target));
     // Before it runs, it may replay for minutes, or wait for a database that has gone away.
     tokio::select! {
         added = atelier_index::run(&mut consumers, installation.index.index) => added?,

@@ -139,6 +139,13 @@ pub const METRICS: &[Metric] = &[
         "The age of the first event that a projection has not applied",
     ),
     seconds("atelier_site_deploy_seconds", &[], "One deploy of the gallery"),
+    seconds("atelier_site_target_seconds", &["target"], "One release brought to the target"),
+    counter("atelier_site_target_files_total", &["target"], "Files that were sent to the target"),
+    counter(
+        "atelier_site_target_failures_total",
+        &["target"],
+        "Releases that could not be brought to the target; each is tried again",
+    ),
     counter(
         "atelier_site_rebuild_differing_files_total",
         &[],

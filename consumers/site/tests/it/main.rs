@@ -1,7 +1,9 @@
 //! What the site promises.
 
 mod a_backdrop_is_never_seen_through_a_picture;
+mod bucket_target;
 mod changes_are_exact;
+mod command_target;
 mod deploys_are_atomic;
 mod documents;
 mod feeds_are_valid;
@@ -11,3 +13,4 @@ mod links_resolve;
 mod pages_are_sealed;
 mod publishes;
 mod sample;
+mod store;
