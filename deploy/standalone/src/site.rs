@@ -207,10 +207,8 @@ async fn plan(
     let row = |name: &str, [puts, bytes, deletes]: [u64; 3]| {
         vec![name.to_owned(), puts.to_string(), bytes.to_string(), deletes.to_string()]
     };
-    let mut rows: Vec<Vec<String>> = by_kind
-        .iter()
-        .map(|change| row(change.kind.name(), [change.puts, change.bytes, change.deletes]))
-        .collect();
+    let mut rows: Vec<Vec<String>> =
+        by_kind.iter().map(|change| row(change.kind.name(), [change.puts, change.bytes, change.deletes])).collect();
     rows.push(row(kind, [files, bytes, deletes]));
     table::print(&columns, rows)?;
     Ok(ExitCode::SUCCESS)
@@ -223,8 +221,7 @@ async fn deploy(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let kind = target.kind();
-    let Published { release, changed, brought } =
-        folded(settings, target, connections, None).await?.publish().await?;
+    let Published { release, changed, brought } = folded(settings, target, connections, None).await?.publish().await?;
     let (target_files, target_bytes, target_deleted) =
         brought.as_ref().map_or((0, 0, 0), |brought| (brought.files, brought.bytes, brought.deleted));
     if json {

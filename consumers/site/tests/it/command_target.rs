@@ -42,7 +42,8 @@ impl Scene {
     }
 
     async fn bring(&self) -> Result<Brought, TargetError> {
-        let target = Target::new(&self.settings, &atelier_events::blobs::StoreSettings::default(), "https://art.example")?;
+        let target =
+            Target::new(&self.settings, &atelier_events::blobs::StoreSettings::default(), "https://art.example")?;
         let brought = target.bring(&self.folder, Look::Changes, || Ok(METADATA.into())).await?;
         Ok(brought.expect("there is a release"))
     }
@@ -87,7 +88,9 @@ async fn a_command_runs_once_for_a_release_and_in_its_folder() {
     let mut scene = Scene::set("").await;
     let runs = scene.path("runs");
     scene.settings.command = CommandSettings {
-        run: ["sh", "-c", "pwd >> \"$1\"; test -f index.html", "sh", runs.to_str().expect("UTF-8")].map(str::to_owned).into(),
+        run: ["sh", "-c", "pwd >> \"$1\"; test -f index.html", "sh", runs.to_str().expect("UTF-8")]
+            .map(str::to_owned)
+            .into(),
         ..CommandSettings::default()
     };
     assert!(scene.bring().await.expect("it succeeds").changed);
@@ -174,8 +177,7 @@ async fn a_command_that_cannot_be_is_refused_at_the_start() {
         assert!(matches!(&refused, Err(TargetError::Settings(said)) if said.contains("either `run`")), "{refused:?}");
     }
     let mut scene = Scene::set("").await;
-    scene.settings.command =
-        CommandSettings { run: vec!["/nowhere/at-all".to_owned()], ..CommandSettings::default() };
+    scene.settings.command = CommandSettings { run: vec!["/nowhere/at-all".to_owned()], ..CommandSettings::default() };
     let refused = scene.bring().await;
     assert!(matches!(&refused, Err(TargetError::Start { .. })), "{refused:?}");
 }

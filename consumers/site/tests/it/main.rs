@@ -14,3 +14,5 @@ mod pages_are_sealed;
 mod publishes;
 mod sample;
 mod store;
+mod told;
+mod workers_target;

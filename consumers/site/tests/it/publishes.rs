@@ -14,21 +14,21 @@ use tempfile::TempDir;
 use crate::kept::{ARTWORKS, gallery};
 use crate::sample::files;
 
-struct Scene {
-    database: Database,
-    bucket: Bucket,
-    folder: TempDir,
+pub(crate) struct Scene {
+    pub database: Database,
+    pub bucket: Bucket,
+    pub folder: TempDir,
 }
 
 impl Scene {
     /// A log with some artworks, and nothing deployed.
-    async fn set() -> anyhow::Result<Self> {
+    pub(crate) async fn set() -> anyhow::Result<Self> {
         let (database, bucket) = (Database::create().await?, Bucket::create().await?);
         gallery(&database.log(), &bucket.blobs).await?;
         Ok(Self { database, bucket, folder: tempfile::tempdir()? })
     }
 
-    fn settings(&self) -> SiteSettings {
+    pub(crate) fn settings(&self) -> SiteSettings {
         SiteSettings { dir: self.folder.path().join("site"), quiet_ms: 0, ..SiteSettings::default() }
     }
 
@@ -61,12 +61,12 @@ async fn read(publication: &mut Publication, log: &Log) -> anyhow::Result<()> {
     }
 }
 
-async fn run(publication: &mut Publication, log: &Log) -> anyhow::Result<()> {
+pub(crate) async fn run(publication: &mut Publication, log: &Log) -> anyhow::Result<()> {
     read(publication, log).await?;
     publication.caught_up().await
 }
 
-async fn told(log: &Log) -> anyhow::Result<Vec<Deployed>> {
+pub(crate) async fn told(log: &Log) -> anyhow::Result<Vec<Deployed>> {
     let events = log.read_stream(&Stream::site("main")).await?;
     let told = events.iter().map(|event| match event.event()? {
         Event::Site(SiteEvent::Deployed(deployed)) => Ok(deployed),

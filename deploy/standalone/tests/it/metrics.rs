@@ -10,6 +10,7 @@ use atelier_e2e::{Database, until};
 use atelier_events::settings::{BusSettings, DatabaseSettings};
 use atelier_events::telemetry::metrics::METRICS;
 use atelier_events::telemetry::{self, Telemetry};
+use atelier_site::target::settings::TargetKind;
 use atelier_standalone::client::{Client, NewExport, NewGeneration};
 use atelier_standalone::installation::Installation;
 use atelier_standalone::up::{self, Listen};
@@ -59,6 +60,10 @@ async fn a_run_of_the_pipeline_shows_exactly_the_metrics_of_the_table() -> anyho
     let (database, folder) = (Database::create().await?, tempfile::tempdir()?);
     let mut installation = Installation::load(folder.path())?;
     installation.worker_program = Some(env!("CARGO_BIN_EXE_atelier").into());
+    // A target that fails once.
+    installation.site.target.kind = TargetKind::Command;
+    installation.site.target.attempts = 1;
+    installation.site.target.command.shell = format!("mkdir {0}/failed && exit 1 || exit 0", folder.path().display());
     let producer = &mut installation.producer;
     producer.database = DatabaseSettings { url: database.url.clone(), ..DatabaseSettings::default() };
     producer.bus = BusSettings::default();
