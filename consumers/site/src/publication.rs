@@ -274,13 +274,8 @@ impl Publication {
     async fn bring(&mut self, look: Look, number: u64) -> anyhow::Result<Option<Brought>> {
         self.reached = None;
         let metadata = || serde_json::to_vec(&self.site.metadata(self.changed_at));
-        let brought = match self.target.bring(&self.folder, look, metadata).await {
-            // As when the folder itself is busy.
-            Err(TargetError::Release(error)) => return Err(error.into()),
-            brought => {
-                brought.with_context(|| format!("bringing the release to the target ({})", self.target.kind()))?
-            }
-        };
+        let brought = self.target.bring(&self.folder, look, metadata).await;
+        let brought = brought.map_err(|error| self.about_target(error))?;
         if let Some(brought) = &brought {
             self.reached = Some(brought.number);
             self.sweep_at = brought.sweep_at;
@@ -293,8 +288,18 @@ impl Publication {
 
     /// Deletes at the target what is due.
     async fn sweep(&mut self) -> anyhow::Result<()> {
-        self.sweep_at = self.target.sweep(&self.folder, OffsetDateTime::now_utc()).await?;
+        let swept = self.target.sweep(&self.folder, OffsetDateTime::now_utc()).await;
+        self.sweep_at = swept.map_err(|error| self.about_target(error))?;
         Ok(())
+    }
+
+    fn about_target(&self, error: TargetError) -> anyhow::Error {
+        match error {
+            // What the folder says is the same to whoever asks.
+            TargetError::Release(error) => error.into(),
+            error => anyhow::Error::from(error)
+                .context(format!("bringing the release to the target ({})", self.target.kind())),
+        }
     }
 
     async fn tell(&mut self, release: &Release) -> anyhow::Result<()> {

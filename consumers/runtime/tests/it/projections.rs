@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atelier_e2e::{PATIENCE, until};
 use atelier_events::{Consumer, Position, Recorded, jobs};
-use atelier_runtime::{Projection, run_projection};
+use atelier_runtime::{ConsumerSettings, Projection, run_projection};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ over_both_buses! {
     a_batch_that_fails_is_tried_again_and_nothing_is_skipped,
     a_projection_is_told_when_it_has_caught_up,
     a_paused_projection_applies_nothing_until_it_may_go_on,
+    what_a_projection_does_at_the_end_of_the_log_is_given_up_when_the_grace_is_over,
 }
 
 /// Writes down what it is given, each batch together with its checkpoint.
@@ -157,4 +158,38 @@ async fn a_projection_is_told_when_it_has_caught_up(stage: &Stage) -> anyhow::Re
     tokio::time::timeout(PATIENCE, waiting).await??;
     assert_eq!(diary(stage).await?.len(), 2_103);
     running.stop().await
+}
+
+/// One whose work at the end of the log never ends.
+struct Endless(Arc<AtomicUsize>);
+
+impl Projection for Endless {
+    const CONSUMER: Consumer = Consumer::Index;
+
+    async fn checkpoint(&mut self) -> anyhow::Result<Position> {
+        Ok(Position(i64::MAX))
+    }
+
+    async fn apply(&mut self, _events: &[Recorded]) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    async fn caught_up(&mut self) -> anyhow::Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+async fn what_a_projection_does_at_the_end_of_the_log_is_given_up_when_the_grace_is_over(
+    stage: &Stage,
+) -> anyhow::Result<()> {
+    let (begun, shutdown) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+    let (connections, stopping, endless) = (stage.connections.clone(), shutdown.clone(), Endless(Arc::clone(&begun)));
+    let settings = ConsumerSettings { grace_ms: 10, ..Stage::settings() };
+    let task = tokio::spawn(async move { run_projection(endless, &connections, &settings, stopping).await });
+    until("it works", || async { Ok(begun.load(Ordering::SeqCst) == 1) }).await?;
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, task).await???;
+    assert_eq!(begun.load(Ordering::SeqCst), 1, "and it does not begin again");
+    Ok(())
 }

@@ -17,6 +17,7 @@ mod presigned;
 mod recut;
 mod restore;
 mod settings_reference;
+mod site_target;
 mod store;
 mod tail;
 mod verify;
