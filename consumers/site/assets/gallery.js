@@ -30,7 +30,7 @@ const element = (name, attributes, ...children) => {
   return node;
 };
 
-const card = (entry) => {
+export const card = (entry) => {
   const image = element("img", {
     src: root + entry.src, width: entry.width, height: entry.height, alt: "", loading: "lazy", decoding: "async",
   });

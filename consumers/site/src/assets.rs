@@ -1,38 +1,41 @@
-//! The style sheet and the script, under names that change with their content.
+//! Style sheets, scripts and whatever else pages need that does not depend on what is shown.
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// The service worker. Its name must stay: a browser asks for it again under the name that it was registered by.
 pub(crate) const WORKER: &str = include_str!("../assets/worker.js");
 
-/// A file whose name contains a digest of its bytes, so that browsers may keep it for ever.
+/// The built-in files by the name that templates call them by: the look of the pages; search, keys, sharing, choosing at random
+/// and offline reading; what a reader likes.
+pub(crate) const BUILT_IN: &[(&str, &[u8])] = &[
+    ("gallery.css", include_bytes!("../assets/gallery.css")),
+    ("gallery.js", include_bytes!("../assets/gallery.js")),
+    ("likes.js", include_bytes!("../assets/likes.js")),
+];
+
+/// A file that is the same on every page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asset {
-    /// Relative to the site.
-    pub path: String,
-    /// Its text.
-    pub content: &'static str,
+    /// What templates call it: its path in the theme's `assets/`.
+    pub name: String,
+    /// The whole file.
+    pub bytes: Bytes,
 }
 
-impl Asset {
-    /// The look of the pages.
-    #[must_use]
-    pub fn style() -> Self {
-        Self::named("gallery", "css", include_str!("../assets/gallery.css"))
+/// The folder of these files, relative to the site. Its name changes with any byte of any of them, so that browsers may keep
+/// what is in it for ever, and files in it can name each other by the names they have in the theme.
+pub(crate) fn folder(assets: &[Asset]) -> String {
+    let mut digest = Sha256::new();
+    for Asset { name, bytes } in assets {
+        for part in [name.as_bytes(), bytes] {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part);
+        }
     }
-
-    /// Search, keys, sharing, choosing at random, offline reading; everything else works without it.
-    #[must_use]
-    pub fn script() -> Self {
-        Self::named("gallery", "js", include_str!("../assets/gallery.js"))
-    }
-
-    fn named(stem: &str, extension: &str, content: &'static str) -> Self {
-        let digest = hex(&Sha256::digest(content.as_bytes())[..6]);
-        Self { path: format!("assets/{stem}.{digest}.{extension}"), content }
-    }
+    format!("assets/{}", hex(&digest.finalize()[..6]))
 }
 
 /// Lower-case hexadecimal.

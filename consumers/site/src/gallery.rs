@@ -23,6 +23,35 @@ pub struct SiteMeta {
     pub about: String,
     /// Where else its author is found; what is no web address is left out.
     pub links: Vec<String>,
+    /// Which pictures keep their pixels squares when they are shown larger.
+    pub pixel_rendering: PixelRendering,
+    /// Whether readers can keep what they like, in their own browsers.
+    pub likes: bool,
+}
+
+/// Which pictures keep their pixels squares when they are shown larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PixelRendering {
+    /// Pixel art.
+    #[default]
+    Auto,
+    /// All of them.
+    Always,
+    /// None of them.
+    Never,
+}
+
+impl PixelRendering {
+    /// Whether a picture's do, of which it is known whether it is pixel art.
+    #[must_use]
+    pub fn pixelated(self, is_pixel_art: bool) -> bool {
+        match self {
+            Self::Auto => is_pixel_art,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 impl SiteMeta {

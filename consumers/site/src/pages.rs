@@ -18,10 +18,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::assets::{Asset, WORKER, hex};
+use crate::assets::{WORKER, hex};
 use crate::catalogue::{Catalogue, KeyReused, Shown, Slot, TagId};
 use crate::gallery::{Artwork, Image, SiteMeta};
-use crate::templates::{SOURCES, Templates};
+use crate::templates::{TemplateError, Templates};
+use crate::theme::Theme;
 use crate::untrusted::{is_safe_path, web_link};
 use concerns::Concerned;
 
@@ -41,13 +42,13 @@ pub struct Page {
 #[expect(missing_docs, reason = "named like the files, which `Site::render` lists with what makes them")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum File {
-    Style,
-    Script,
+    Asset { number: usize },
     Worker,
     NotFound,
     Robots,
     About,
     Random,
+    Likes,
     Artwork { slot: Slot },
     Archive { number: u32 },
     TagArchive { tag: TagId, number: u32 },
@@ -100,8 +101,16 @@ pub enum RenderError {
     #[error("the key \"{0}\" names two different images; keys are immutable")]
     KeyReused(String),
     /// Says which template and line.
-    #[error("a template failed")]
-    Template(#[from] minijinja::Error),
+    #[error("a template is wrong: {0}")]
+    Template(#[from] TemplateError),
+    /// The same, of a page that could not be made from it.
+    #[error("\"{path}\" could not be rendered: {fault}")]
+    Page {
+        /// Relative to the site.
+        path: String,
+        /// Says which template and line.
+        fault: TemplateError,
+    },
     /// A feed or a part of the search index.
     #[error("a document could not be written as json")]
     Json(#[from] serde_json::Error),
@@ -113,31 +122,39 @@ pub struct Site {
     meta: SiteMeta,
     catalogue: Catalogue,
     concerned: Concerned,
+    theme: Arc<Theme>,
     templates: Templates,
-    style: Asset,
-    script: Asset,
 }
 
 impl Site {
-    /// A gallery that shows nothing yet. Checks what no page could be made from.
+    /// A gallery that shows nothing yet, in the built-in theme. Checks what no page could be made from.
     pub fn new(meta: SiteMeta) -> Result<Self, RenderError> {
+        Self::themed(meta, Theme::built_in())
+    }
+
+    /// The same in a theme of its own, whose templates are compiled.
+    pub fn themed(meta: SiteMeta, theme: Theme) -> Result<Self, RenderError> {
         if web_link(&meta.base_url).is_none() || meta.base_url.ends_with('/') || meta.base_url.contains(['?', '#']) {
             return Err(RenderError::BaseUrl(meta.base_url));
         }
+        let theme = Arc::new(theme);
         Ok(Self {
             meta,
             catalogue: Catalogue::default(),
             concerned: Concerned::default(),
-            templates: Templates::embedded()?,
-            style: Asset::style(),
-            script: Asset::script(),
+            templates: Templates::compile(Arc::clone(&theme))?,
+            theme,
         })
     }
 
     /// Shows the artwork, or shows it otherwise than before. One that was never shown becomes the newest; any other has the
     /// places that it had. Nothing changes when it is refused.
     pub fn show(&mut self, artwork: impl Into<Arc<Artwork>>) -> Result<(), RenderError> {
-        let artwork = artwork.into();
+        let mut artwork = artwork.into();
+        let pixelated = self.meta.pixel_rendering.pixelated(artwork.pixelated);
+        if artwork.pixelated != pixelated {
+            Arc::make_mut(&mut artwork).pixelated = pixelated;
+        }
         if let Some(image) = artwork.images().find(|image| !is_safe_path(&media_path(&image.key))) {
             return Err(RenderError::Key(image.key.clone()));
         }
@@ -167,13 +184,8 @@ impl Site {
     #[must_use]
     pub fn edition(&self) -> String {
         let mut digest = Sha256::new();
-        let meta = &self.meta;
-        let texts = [&meta.title, &meta.description, &meta.base_url, &meta.author, &meta.language, &meta.about];
-        let texts = texts.into_iter().chain(&meta.links).map(String::as_str);
-        let sources = SOURCES.iter().map(|(_, source)| *source);
-        for text in
-            texts.chain(sources).chain([self.style.content, self.script.content, WORKER, env!("CARGO_PKG_VERSION")])
-        {
+        let meta = serde_json::to_string(&self.meta).expect("texts and choices can be written as json");
+        for text in [&meta, &self.theme.digest(), WORKER, env!("CARGO_PKG_VERSION")] {
             digest.update(text.len().to_le_bytes());
             digest.update(text);
         }
@@ -194,7 +206,9 @@ impl Site {
     #[must_use]
     pub fn files(&self) -> Vec<File> {
         let all = self.catalogue.all();
-        let mut files = vec![File::Style, File::Script, File::NotFound, File::Robots, File::About, File::Random];
+        let mut files: Vec<File> = (0..self.theme.assets().len()).map(|number| File::Asset { number }).collect();
+        files.extend([File::NotFound, File::Robots, File::About, File::Random]);
+        files.extend(self.meta.likes.then_some(File::Likes));
         files.extend(all.newest().map(|slot| File::Artwork { slot }));
         files.extend(all.pages().map(|number| File::Archive { number }));
         for (tag, entry) in self.catalogue.tags() {
@@ -211,6 +225,15 @@ impl Site {
 
     /// One file. `file` is one that there is.
     pub fn render(&self, file: File) -> Result<Page, RenderError> {
+        let path = self.path(file);
+        match self.bytes(file) {
+            Ok(bytes) => Ok(Page { path, bytes }),
+            Err(RenderError::Template(fault)) => Err(RenderError::Page { path, fault }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn bytes(&self, file: File) -> Result<Vec<u8>, RenderError> {
         let text = match file {
             File::Home => self.home()?,
             File::Archive { number } => self.archive_page(number)?,
@@ -232,12 +255,12 @@ impl Site {
             File::SitemapListings => self.sitemap_listings()?,
             File::SitemapChunk { number } => self.sitemap_chunk(number)?,
             File::NotFound => self.not_found()?,
+            File::Likes => self.likes()?,
             File::Robots => self.robots(),
-            File::Style => self.style.content.to_owned(),
-            File::Script => self.script.content.to_owned(),
+            File::Asset { number } => return Ok(self.theme.assets()[number].bytes.to_vec()),
             File::Worker => WORKER.to_owned(),
         };
-        Ok(Page { path: self.path(file), bytes: text.into_bytes() })
+        Ok(text.into_bytes())
     }
 
     /// Its path in the site, also of a file that is there no more.
@@ -253,6 +276,7 @@ impl Site {
             File::TagAtom { tag } => return feeds::tag_path(self.catalogue.tag(tag)),
             File::About => "about/".to_owned(),
             File::Random => "random/".to_owned(),
+            File::Likes => "likes/".to_owned(),
             File::Search => "search/".to_owned(),
             File::SearchIndex => return "search.json".to_owned(),
             File::SearchChunk { number } => return search::chunk_path(number),
@@ -265,8 +289,7 @@ impl Site {
             File::SitemapChunk { number } => return sitemap::chunk_path(number),
             File::NotFound => return "404.html".to_owned(),
             File::Robots => return "robots.txt".to_owned(),
-            File::Style => return self.style.path.clone(),
-            File::Script => return self.script.path.clone(),
+            File::Asset { number } => return self.theme.asset_path(&self.theme.assets()[number]),
             File::Worker => return "worker.js".to_owned(),
         };
         format!("{directory}index.html")

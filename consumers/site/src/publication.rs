@@ -18,7 +18,7 @@ use atelier_events::{
 use atelier_runtime::Projection;
 use time::OffsetDateTime;
 
-use crate::gallery::{Image, SiteMeta};
+use crate::gallery::Image;
 use crate::pages::Site;
 use crate::release::{Compare, DeployError, Folder, Release};
 use crate::settings::SiteSettings;
@@ -91,16 +91,9 @@ impl Publication {
     /// A gallery of this log, deployed to the folder of the settings.
     pub fn new(log: Log, blobs: Blobs, settings: SiteSettings) -> anyhow::Result<Self> {
         let folder = settings.folder()?;
-        let base_url = settings.base_url.trim_end_matches('/').to_owned();
-        let site = Site::new(SiteMeta {
-            title: settings.title,
-            description: settings.description,
-            base_url: base_url.clone(),
-            author: settings.author,
-            language: settings.language,
-            about: settings.about,
-            links: settings.links,
-        })?;
+        let meta = settings.meta();
+        let base_url = meta.base_url.clone();
+        let site = Site::themed(meta, settings.theme().context("the gallery's theme cannot be used (site.theme)")?)?;
         let edition = site.edition();
         Ok(Self {
             works: Works::new(log.clone(), settings.kept_artworks),

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use atelier_events::blobs::StoreSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::gallery::{PixelRendering, SiteMeta};
 use crate::release::{DeployError, Folder};
 use crate::target::settings::TargetSettings;
 use crate::target::{Target, TargetError};
+use crate::theme::{Theme, ThemeError};
 
 /// The section that concerns this daemon alone.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,6 +41,13 @@ pub struct SiteSettings {
     pub about: String,
     /// Web addresses where else the author is found, for that page.
     pub links: Vec<String>,
+    /// The folder of a theme: templates, style sheets, scripts, fonts and images that replace the built-in ones. It is read when
+    /// the daemon starts. Empty: the built-in theme.
+    pub theme: PathBuf,
+    /// Whose pixels stay squares when a picture is shown larger: `auto` those of pixel art, `always` all, `never` none.
+    pub pixel_rendering: PixelRendering,
+    /// Whether readers can keep the works that they like: in their own browsers, of which nobody else learns.
+    pub likes: bool,
     /// How long a burst may pause before what has come so far is deployed, in milliseconds.
     pub quiet_ms: u64,
     /// How long a burst may go on before what has come so far is deployed all the same, in milliseconds.
@@ -66,6 +75,9 @@ impl Default for SiteSettings {
             language: "en".to_owned(),
             about: String::new(),
             links: Vec::new(),
+            theme: PathBuf::new(),
+            pixel_rendering: PixelRendering::default(),
+            likes: true,
             quiet_ms: 100,
             burst_max_ms: 1_000,
             rebuild_every_ms: 86_400_000,
@@ -77,6 +89,27 @@ impl Default for SiteSettings {
 }
 
 impl SiteSettings {
+    /// What it says about itself.
+    #[must_use]
+    pub fn meta(&self) -> SiteMeta {
+        SiteMeta {
+            title: self.title.clone(),
+            description: self.description.clone(),
+            base_url: self.base_url.trim_end_matches('/').to_owned(),
+            author: self.author.clone(),
+            language: self.language.clone(),
+            about: self.about.clone(),
+            links: self.links.clone(),
+            pixel_rendering: self.pixel_rendering,
+            likes: self.likes,
+        }
+    }
+
+    /// What it looks like.
+    pub fn theme(&self) -> Result<Theme, ThemeError> {
+        if self.theme.as_os_str().is_empty() { Ok(Theme::built_in()) } else { Theme::read(&self.theme) }
+    }
+
     /// Where it is deployed to.
     pub fn folder(&self) -> Result<Folder, DeployError> {
         Folder::new(&self.dir, self.kept_releases)

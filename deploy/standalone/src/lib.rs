@@ -21,6 +21,7 @@ pub mod site;
 pub mod sweep;
 mod table;
 pub mod tail;
+pub mod theme;
 pub mod up;
 pub mod verify;
 pub mod why;

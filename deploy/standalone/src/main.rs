@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
 use atelier_standalone::{
-    bench, consumers, dead, demo, import, jobs, recut, render, replay, restore, site, sweep, tail, up, verify, why,
+    bench, consumers, dead, demo, import, jobs, recut, render, replay, restore, site, sweep, tail, theme, up, verify,
+    why,
 };
 use atelier_thumbnails::workers::serve_if_asked;
 use clap::{Parser, Subcommand};
@@ -58,6 +59,8 @@ enum Command {
     Replay(replay::Args),
     /// Lists the gallery's releases, goes back to an earlier one, and compares all of it with what it should be.
     Site(site::Args),
+    /// Begins, checks and shows a theme of the gallery, without any service.
+    Theme(theme::Args),
     /// Shows events as they come.
     Tail(tail::Args),
     /// Cuts the renditions of a picture into a folder, without any service.
@@ -76,8 +79,14 @@ fn run() -> anyhow::Result<ExitCode> {
     match command {
         // It waits for nothing, and begins without threads.
         Command::Render(args) => render::run(&args),
+        Command::Theme(args) => without_services(args),
         command => with_services(&data_dir, command),
     }
+}
+
+#[tokio::main]
+async fn without_services(args: theme::Args) -> anyhow::Result<ExitCode> {
+    theme::run(args).await
 }
 
 #[tokio::main]
@@ -106,6 +115,7 @@ async fn with_services(data_dir: &Path, command: Command) -> anyhow::Result<Exit
         Command::Site(args) => Box::pin(site::run(args, with)).await,
         Command::Tail(args) => with.connected(async |connections| tail::run(args, connections).await).await,
         Command::Render(args) => render::run(&args),
+        Command::Theme(args) => theme::run(args).await,
         Command::Bench(args) => Box::pin(bench::run(args, with.installation)).await,
     }
 }

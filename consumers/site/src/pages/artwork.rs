@@ -4,7 +4,7 @@ use atelier_events::Swatch;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::frame::{Frame, Moment, Picture, timestamp, tint_of, title};
+use super::frame::{Card, Frame, Moment, Picture, timestamp, tint_of, title};
 use super::{RenderError, Site, artwork_href};
 use crate::backdrop::impression;
 use crate::catalogue::{Shown, Slot};
@@ -25,6 +25,8 @@ const PIXELS_SIDE: u32 = 1024;
 struct ArtworkPage<'a> {
     page: Frame<'a>,
     artwork: ArtworkView<'a>,
+    /// What a listing shows of it, for the reader's browser to keep.
+    card: Card,
     share: Vec<ShareLink>,
     newer: Option<Neighbour>,
     older: Option<Neighbour>,
@@ -125,7 +127,7 @@ impl Site {
         frame.newer = newer.as_ref().map(|neighbour| neighbour.href.clone());
         frame.older = older.as_ref().map(|neighbour| neighbour.href.clone());
         let share = share_links(&frame);
-        let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), share, newer, older };
+        let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), card: Card::new(artwork), share, newer, older };
         Ok(self.templates.render("artwork.html", context)?)
     }
 

@@ -182,13 +182,13 @@ impl Site {
             File::SearchChunk { number } => self.has_search_chunk(number),
             File::SearchPart { number } => self.has_search_part(number),
             File::SitemapChunk { number } => all.chunk(number, SITEMAP_CHUNK).next().is_some(),
-            File::Style
-            | File::Script
+            File::Asset { .. }
             | File::Worker
             | File::NotFound
             | File::Robots
             | File::About
             | File::Random
+            | File::Likes
             | File::SitemapListings
             | File::Sitemap
             | File::SearchIndex

@@ -22,8 +22,6 @@ pub(super) struct Frame<'a> {
     pub site: &'a SiteMeta,
     /// `../` for every folder the page lies in, or an absolute path for the page that is served under any address.
     pub root: String,
-    pub style: &'a str,
-    pub script: &'a str,
     pub title: String,
     pub description: String,
     /// Absolute; none for a page that search engines should leave out.
@@ -106,8 +104,6 @@ impl Site {
         Frame {
             site: &self.meta,
             root: if depth == 0 { "./".to_owned() } else { "../".repeat(depth) },
-            style: &self.style.path,
-            script: &self.script.path,
             title,
             description,
             canonical: Some(self.meta.url(href)),
@@ -134,6 +130,14 @@ impl Site {
         frame.canonical = None;
         frame.section = "random";
         Ok(self.templates.render("random.html", RandomView { page: frame, page_size: PAGE_SIZE })?)
+    }
+
+    /// Shows what the reader's browser has kept, so that it is the same file whatever is shown.
+    pub(super) fn likes(&self) -> Result<String, RenderError> {
+        let mut frame = self.frame("likes/", "Likes".to_owned(), String::new());
+        frame.canonical = None;
+        frame.section = "likes";
+        Ok(self.templates.render("likes.html", Framed { page: frame })?)
     }
 
     pub(super) fn not_found(&self) -> Result<String, RenderError> {

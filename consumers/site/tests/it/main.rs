@@ -16,3 +16,5 @@ mod sample;
 mod store;
 mod told;
 mod workers_target;
+mod themes_are_documented;
+mod themes_replace_the_built_in_look;

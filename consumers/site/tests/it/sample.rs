@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use atelier_events::Swatch;
-use atelier_site::gallery::{Artwork, Image, SiteMeta};
+use atelier_site::gallery::{Artwork, Image, PixelRendering, SiteMeta};
 use atelier_site::pages::{Site, media_path};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,8 @@ pub(crate) fn meta() -> SiteMeta {
         language: "en".to_owned(),
         about: "Made to be tested".to_owned(),
         links: vec!["https://social.example/@somebody".to_owned()],
+        pixel_rendering: PixelRendering::Auto,
+        likes: true,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod broker;
+mod browser;
 mod commands;
 mod cost;
 mod crash;

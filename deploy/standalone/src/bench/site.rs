@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use atelier_events::Swatch;
-use atelier_site::gallery::{Artwork, Image, SiteMeta};
+use atelier_site::gallery::{Artwork, Image, PixelRendering, SiteMeta};
 use atelier_site::pages::Site;
 use atelier_site::release::{Compare, Deployed};
 use bytes::Bytes;
@@ -195,6 +195,8 @@ fn meta() -> SiteMeta {
         language: "en".to_owned(),
         about: String::new(),
         links: vec![],
+        pixel_rendering: PixelRendering::Auto,
+        likes: true,
     }
 }
 
