@@ -114,11 +114,11 @@ if (send) {
   if (navigator.share) {
     send.textContent = "Share…";
     send.addEventListener("click", () => navigator.share({ title: document.title, url: link }).catch(() => {}));
-    send.hidden = false;
+    send.classList.add("ready");
   } else if (navigator.clipboard) {
     send.textContent = "Copy link";
     send.addEventListener("click", () => copy().catch(() => { send.textContent = "Copying was not allowed"; }));
-    send.hidden = false;
+    send.classList.add("ready");
   }
 }
 

@@ -137,7 +137,8 @@ fn odd(number: u32, artwork: &mut Artwork, cutting: &mut Cutting<'_>) {
         26 => artwork.video_url = Some("https://vimeo.com/76979871".to_owned()),
         28 => artwork.video_url = Some("https://videos.example/watch/5".to_owned()),
         35 => {
-            artwork.title = "Averylongwordthatnobodybreaksandthatmustnotpushthepagewiderthanthescreenitisreadon".to_owned();
+            artwork.title =
+                "Averylongwordthatnobodybreaksandthatmustnotpushthepagewiderthanthescreenitisreadon".to_owned();
         }
         // All there can be.
         37 => {

@@ -122,7 +122,8 @@ fn environment(theme: &Theme) -> Environment<'static> {
 
 /// All that the template is given, to look at while a theme is being made.
 fn given(state: &State<'_, '_>) -> Value {
-    let variables = state.known_variables().into_iter().filter_map(|name| Some((name.to_string(), state.lookup(&name)?)));
+    let variables =
+        state.known_variables().into_iter().filter_map(|name| Some((name.to_string(), state.lookup(&name)?)));
     variables.filter(|(_, value)| value.kind() != ValueKind::Plain).collect::<BTreeMap<String, Value>>().into()
 }
 

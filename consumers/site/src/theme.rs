@@ -137,16 +137,13 @@ impl Theme {
     fn over_built_in(own: BTreeMap<String, Template>, own_assets: Vec<Asset>) -> Self {
         let mut templates = BTreeMap::new();
         for (name, source) in templates::SOURCES {
-            let built_in =
-                Template { source: Cow::Borrowed(*source), place: format!("the built-in template {name}") };
+            let built_in = Template { source: Cow::Borrowed(*source), place: format!("the built-in template {name}") };
             templates.insert(format!("{BUILT_IN}{name}"), built_in.clone());
             templates.insert((*name).to_owned(), built_in);
         }
         templates.extend(own);
-        let mut assets: BTreeMap<String, Bytes> = assets::BUILT_IN
-            .iter()
-            .map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes)))
-            .collect();
+        let mut assets: BTreeMap<String, Bytes> =
+            assets::BUILT_IN.iter().map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes))).collect();
         assets.extend(own_assets.into_iter().map(|Asset { name, bytes }| (name, bytes)));
         let assets: Vec<Asset> = assets.into_iter().map(|(name, bytes)| Asset { name, bytes }).collect();
         Self { templates, asset_folder: assets::folder(&assets), assets }

@@ -127,7 +127,14 @@ impl Site {
         frame.newer = newer.as_ref().map(|neighbour| neighbour.href.clone());
         frame.older = older.as_ref().map(|neighbour| neighbour.href.clone());
         let share = share_links(&frame);
-        let context = ArtworkPage { page: frame, artwork: self.artwork_view(slot), card: Card::new(artwork), share, newer, older };
+        let context = ArtworkPage {
+            page: frame,
+            artwork: self.artwork_view(slot),
+            card: Card::new(artwork),
+            share,
+            newer,
+            older,
+        };
         Ok(self.templates.render("artwork.html", context)?)
     }
 

@@ -30,7 +30,9 @@ impl Painting {
         let hue = part(number, 1) * 360.0;
         let mut rows = [0; 12];
         for (row, bits) in (0_u32..).zip(&mut rows) {
-            *bits = (0..6_u32).filter(|column| part(number, 20 + row * 6 + column) < 0.55).fold(0, |bits, on| bits | 1 << on);
+            *bits = (0..6_u32)
+                .filter(|column| part(number, 20 + row * 6 + column) < 0.55)
+                .fold(0, |bits, on| bits | 1 << on);
         }
         Self::Sprite { rows, colours: [colour(hue, 0.65, 0.60), colour(hue + 190.0, 0.35, 0.16)] }
     }
@@ -47,7 +49,8 @@ impl Painting {
     pub(super) fn png(&self, width: u32, height: u32) -> Vec<u8> {
         let mut pixels = vec![0; (width * height * 3) as usize];
         let (across, down) = (float(width), float(height));
-        let tops: Vec<[f32; 4]> = (0..width).map(|column| self.tops(float(column) / across * (across / down).max(0.6))).collect();
+        let tops: Vec<[f32; 4]> =
+            (0..width).map(|column| self.tops(float(column) / across * (across / down).max(0.6))).collect();
         for (row, line) in (0..height).zip(pixels.chunks_exact_mut(width as usize * 3)) {
             let y = (float(row) + 0.5) / down;
             for ((column, pixel), tops) in (0..width).zip(line.chunks_exact_mut(3)).zip(&tops) {
@@ -61,7 +64,10 @@ impl Painting {
     fn tops(&self, x: f32) -> [f32; 4] {
         let Self::Landscape { ridges, .. } = self else { return [1.0; 4] };
         ridges.map(|(phase, height, _)| {
-            height + 0.055 * (x * 5.0 + phase).sin() + 0.025 * (x * 13.0 + phase * 3.0).sin() + 0.008 * (x * 41.0 + phase).sin()
+            height
+                + 0.055 * (x * 5.0 + phase).sin()
+                + 0.025 * (x * 13.0 + phase * 3.0).sin()
+                + 0.008 * (x * 41.0 + phase).sin()
         })
     }
 

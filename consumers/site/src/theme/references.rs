@@ -17,7 +17,12 @@ pub(super) fn check(assets: &[Asset], folder: &Path) -> Result<(), ThemeError> {
             if assets.iter().all(|asset| asset.name != name) {
                 let line = css[..at].matches('\n').count() + 1;
                 let text = css.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
-                return Err(ThemeError::Reference { place: folder.join(sheet).display().to_string(), line, name, text });
+                return Err(ThemeError::Reference {
+                    place: folder.join(sheet).display().to_string(),
+                    line,
+                    name,
+                    text,
+                });
             }
         }
     }
@@ -83,7 +88,9 @@ mod tests {
     fn a_reference_is_relative_to_its_sheet() {
         assert_eq!(resolved("gallery.css", "fonts/a.woff2?v=1").as_deref(), Some("fonts/a.woff2"));
         assert_eq!(resolved("css/gallery.css", "../fonts/./a.woff2").as_deref(), Some("fonts/a.woff2"));
-        for elsewhere in ["data:image/png;base64,A", "https://a.example/x", "//a.example/x", "/x", "#mask", "", "../../x"] {
+        for elsewhere in
+            ["data:image/png;base64,A", "https://a.example/x", "//a.example/x", "/x", "#mask", "", "../../x"]
+        {
             assert_eq!(resolved("css/gallery.css", elsewhere), None, "{elsewhere}");
         }
     }

@@ -25,7 +25,8 @@ fn documented() -> BTreeMap<String, Fields> {
             tables.insert(heading.clone(), Fields::new());
         } else if let Some((field, rest)) = line.strip_prefix("| `").and_then(|row| row.split_once("` | ")) {
             let kind = rest.split(" |").next().expect("a row has a second cell");
-            let before = tables.get_mut(&heading).expect("a table has a heading").insert(field.to_owned(), kind.to_owned());
+            let before =
+                tables.get_mut(&heading).expect("a table has a heading").insert(field.to_owned(), kind.to_owned());
             assert!(before.is_none(), "{heading}: {field} stands there once");
         }
     }

@@ -81,7 +81,10 @@ fn asset_folder(site: &Site) -> String {
 fn a_template_can_change_a_block_of_the_one_it_replaces_and_include_pieces_of_its_own() {
     let site = site_in(
         read(&[
-            ("templates/_base.html", "{% extends \"built-in/_base.html\" %}{% block footer %}{% include \"parts/end.html\" %}{% endblock %}"),
+            (
+                "templates/_base.html",
+                "{% extends \"built-in/_base.html\" %}{% block footer %}{% include \"parts/end.html\" %}{% endblock %}",
+            ),
             ("templates/parts/end.html", "<footer>The end of {{ page.site.title }}</footer>"),
         ])
         .expect("it is a theme"),
@@ -137,14 +140,22 @@ fn what_has_no_place_in_a_theme_is_refused() {
     }
     let missing = Theme::read(Path::new("/nowhere/at all")).expect_err("nothing is there");
     assert!(missing.to_string().contains("/nowhere/at all"), "{missing}");
-    let tidy = read(&[("README.md", ""), ("LICENSE-OFL.txt", ""), (".git/config", ""), ("assets/.DS_Store", ""), ("assets/a.txt", "")]);
+    let tidy = read(&[
+        ("README.md", ""),
+        ("LICENSE-OFL.txt", ""),
+        (".git/config", ""),
+        ("assets/.DS_Store", ""),
+        ("assets/a.txt", ""),
+    ]);
     let assets: Vec<String> = tidy.expect("it is a theme").assets().iter().map(|asset| asset.name.clone()).collect();
     assert_eq!(assets, ["a.txt", "gallery.css", "gallery.js", "likes.js"]);
 }
 
 #[test]
 fn links_out_of_a_theme_are_refused() {
-    for (target, link) in [("/etc/hostname", "assets/host.txt"), ("/etc", "assets/etc"), ("/etc/hostname", "templates/about.html")] {
+    for (target, link) in
+        [("/etc/hostname", "assets/host.txt"), ("/etc", "assets/etc"), ("/etc/hostname", "templates/about.html")]
+    {
         let folder = folder(&[("assets/a.txt", ""), ("templates/404.html", "")]);
         std::os::unix::fs::symlink(target, folder.path().join(link)).expect("linked");
         let refused = Theme::read(folder.path()).expect_err("it holds a link");
@@ -221,8 +232,10 @@ fn a_check_names_every_fault_once_and_how_many_pages_it_costs() {
         ("templates/artwork.html", "{% if artwork.model %}{{ artwork.modle }}{% endif %}"),
     ]);
     let Checked { findings, .. } = check(&sample::meta(), &theme.expect("it is a theme")).expect("it can be tried");
-    let found: Vec<(String, usize)> =
-        findings.iter().map(|found| (found.fault.place.rsplit('/').next().unwrap_or_default().to_owned(), found.pages)).collect();
+    let found: Vec<(String, usize)> = findings
+        .iter()
+        .map(|found| (found.fault.place.rsplit('/').next().unwrap_or_default().to_owned(), found.pages))
+        .collect();
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["_grid.html", "about.html", "artwork.html"], "{findings:?}");
     assert_eq!(found[1].1, 3, "the page about each of the galleries that are tried");
