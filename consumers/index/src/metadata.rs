@@ -3,9 +3,7 @@
 
 use atelier_events::gallery_metadata::{Entry, Images};
 use atelier_events::variant::{Failed, Rendered};
-use atelier_events::{
-    ArtworkId, Blob, Details, GenerationId, Lineage, Position, Recipe, Variant, VariantId, VariantState,
-};
+use atelier_events::{ArtworkId, Blob, Details, GenerationId, Lineage, Position, Recipe, VariantId, VariantState};
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 

@@ -153,7 +153,7 @@ async fn the_list_of_a_query_goes_when_its_export_failed_and_can_be_requeued_unt
 
     let early = job.run(&ago(Duration::DAY)).await?;
     assert!(
-        matches!(early, Outcome::Snoozed(left) if (6 * Duration::DAY - left).abs() < Duration::MINUTE),
+        matches!(early, Outcome::Snoozed(left) if (Duration::days(6) - left).abs() < Duration::MINUTE),
         "{early:?}"
     );
     let for_ever = story.job_with(ExportSettings { keep_s: 0 }).run(&ago(Duration::WEEK)).await?;

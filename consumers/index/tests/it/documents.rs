@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::gate::Gate;
-use crate::story::{OWNER, RECIPE, Story, created, failed, recipe, rendered, requested, started, titled, uploaded};
+use crate::story::{
+    OWNER, RECIPE, Story, created, failed, recipe, rendered, requested, restored, started, titled, uploaded,
+};
 use atelier_e2e::Bucket;
 
 const LIMIT: u64 = 1 << 20;

@@ -187,7 +187,7 @@ async fn listed(blobs: &Blobs, pool: &PgPool) -> anyhow::Result<()> {
     until("the list is written", || async {
         let (count, shown_at): (i64, _) = sqlx::query_as(statement).fetch_one(pool).await?;
         let Ok(list) = blobs.get(keys::GALLERY_METADATA, LIMIT).await else { return Ok(false) };
-        let list: atelier_index::metadata::GalleryMetadata = serde_json::from_slice(&list)?;
+        let list: atelier_events::gallery_metadata::GalleryMetadata = serde_json::from_slice(&list)?;
         Ok(i64::try_from(list.artworks.len())? == count && list.last_updated == Some(shown_at))
     })
     .await
