@@ -60,8 +60,8 @@ pub struct SiteSettings {
     /// Artworks whose whole state is kept in memory, those with the newest events, at about 10 KiB each; of the others what
     /// their pages show, and their streams are read again when something happens to them.
     pub kept_artworks: usize,
-    /// Where releases are brought from that folder.
-    pub target: TargetSettings,
+    /// Where releases are brought from that folder. Large beside the rest, and moved with it from future to future.
+    pub target: Box<TargetSettings>,
 }
 
 impl Default for SiteSettings {
@@ -83,7 +83,7 @@ impl Default for SiteSettings {
             rebuild_every_ms: 86_400_000,
             kept_releases: 20,
             kept_artworks: 1_000,
-            target: TargetSettings::default(),
+            target: Box::default(),
         }
     }
 }

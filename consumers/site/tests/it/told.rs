@@ -22,7 +22,7 @@ fn settings(scene: &Scene) -> SiteSettings {
         ..CommandSettings::default()
     };
     let target = TargetSettings { kind: TargetKind::Command, attempts: 1, command, ..TargetSettings::default() };
-    SiteSettings { target, ..scene.settings() }
+    SiteSettings { target: Box::new(target), ..scene.settings() }
 }
 
 fn publication(scene: &Scene) -> anyhow::Result<Publication> {

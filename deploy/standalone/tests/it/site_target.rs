@@ -73,3 +73,18 @@ async fn a_deploy_is_looked_at_done_listed_and_gone_back_from_at_the_target_too(
     let listed = site(scene, data_dir, "Second", &["releases"]).await;
     assert!(listed.contains("at the target (bucket)"), "{listed}");
 }
+
+#[tokio::test]
+async fn a_command_is_told_nothing_of_the_settings() {
+    let (installation, folder) = (Installation::start().await, tempfile::tempdir().unwrap());
+    let written = folder.path().join("environment");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+    command.envs(installation.environment()).env("ATELIER__SITE__TARGET__KIND", "command");
+    command.env("ATELIER__SITE__TARGET__COMMAND__SHELL", format!("env > {}", written.display()));
+    command.arg("--data-dir").arg(folder.path()).args(["site", "deploy"]);
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let environment = std::fs::read_to_string(written).unwrap();
+    assert!(environment.contains("ATELIER_SITE_DIR=") && environment.contains("PATH="), "{environment}");
+    assert!(!environment.contains("ATELIER__"), "some of them are secrets: {environment}");
+}
