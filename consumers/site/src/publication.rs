@@ -91,18 +91,20 @@ impl Publication {
     /// A gallery of this log, deployed to the folder of the settings.
     pub fn new(log: Log, blobs: Blobs, settings: SiteSettings) -> anyhow::Result<Self> {
         let folder = settings.folder()?;
-        let meta = settings.meta();
+        let theme = settings.theme().context("the gallery's theme cannot be used (site.theme)")?;
+        let SiteSettings { quiet_ms, burst_max_ms, rebuild_every_ms, kept_artworks, .. } = settings;
+        let meta = settings.into_meta();
         let base_url = meta.base_url.clone();
-        let site = Site::themed(meta, settings.theme().context("the gallery's theme cannot be used (site.theme)")?)?;
+        let site = Site::themed(meta, theme)?;
         let edition = site.edition();
         Ok(Self {
-            works: Works::new(log.clone(), settings.kept_artworks),
+            works: Works::new(log.clone(), kept_artworks),
             log,
             blobs,
             base_url,
-            quiet: Duration::from_millis(settings.quiet_ms),
-            burst_max: Duration::from_millis(settings.burst_max_ms),
-            rebuild_every: Some(Duration::from_millis(settings.rebuild_every_ms)).filter(|every| !every.is_zero()),
+            quiet: Duration::from_millis(quiet_ms),
+            burst_max: Duration::from_millis(burst_max_ms),
+            rebuild_every: Some(Duration::from_millis(rebuild_every_ms)).filter(|every| !every.is_zero()),
             folded: Position(0),
             site: Arc::new(site),
             told: SiteState::default(),

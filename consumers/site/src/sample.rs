@@ -129,16 +129,16 @@ fn odd(number: u32, artwork: &mut Artwork, cutting: &mut Cutting<'_>) {
         }
         8 => artwork.title = "A title that goes on ".repeat(9),
         11 => {
-            artwork.title = "שקיעה מעל הנמל".to_owned();
-            artwork.description = "אור אחרון על המים.".to_owned();
+            "שקיעה מעל הנמל".clone_into(&mut artwork.title);
+            "אור אחרון על המים.".clone_into(&mut artwork.description);
             artwork.tags.push("ערב".to_owned());
         }
         16 => artwork.video_url = Some("https://files.example/making-of.mp4".to_owned()),
         26 => artwork.video_url = Some("https://vimeo.com/76979871".to_owned()),
         28 => artwork.video_url = Some("https://videos.example/watch/5".to_owned()),
         35 => {
-            artwork.title =
-                "Averylongwordthatnobodybreaksandthatmustnotpushthepagewiderthanthescreenitisreadon".to_owned();
+            "Averylongwordthatnobodybreaksandthatmustnotpushthepagewiderthanthescreenitisreadon"
+                .clone_into(&mut artwork.title);
         }
         // All there can be.
         37 => {

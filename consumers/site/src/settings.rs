@@ -91,15 +91,15 @@ impl Default for SiteSettings {
 impl SiteSettings {
     /// What it says about itself.
     #[must_use]
-    pub fn meta(&self) -> SiteMeta {
+    pub fn into_meta(self) -> SiteMeta {
         SiteMeta {
-            title: self.title.clone(),
-            description: self.description.clone(),
+            title: self.title,
+            description: self.description,
             base_url: self.base_url.trim_end_matches('/').to_owned(),
-            author: self.author.clone(),
-            language: self.language.clone(),
-            about: self.about.clone(),
-            links: self.links.clone(),
+            author: self.author,
+            language: self.language,
+            about: self.about,
+            links: self.links,
             pixel_rendering: self.pixel_rendering,
             likes: self.likes,
         }

@@ -62,7 +62,7 @@ pub struct Which {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Told<'a> {
     place: &'a str,
     line: Option<usize>,
     text: &'a str,
@@ -77,7 +77,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Order::New { dir } => begin(&dir),
         Order::Check { which, json } => {
             let settings = settings(which)?;
-            print(&check(&settings.meta(), &settings.theme()?)?, json)
+            let theme = settings.theme()?;
+            print(&check(&settings.into_meta(), &theme)?, json)
         }
         Order::Preview { which, listen } => preview::run(settings(which)?, listen).await,
     }
@@ -110,7 +111,7 @@ fn begin(dir: &Path) -> anyhow::Result<ExitCode> {
 fn print(checked: &Checked, json: bool) -> anyhow::Result<ExitCode> {
     let Checked { files, findings } = checked;
     if json {
-        let lines: Vec<Line<'_>> = findings.iter().map(line).collect();
+        let lines: Vec<Told<'_>> = findings.iter().map(told).collect();
         table::print_json(&lines)?;
     } else {
         let mut out = std::io::stdout().lock();
@@ -128,9 +129,9 @@ fn print(checked: &Checked, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn line(finding: &Finding) -> Line<'_> {
+fn told(finding: &Finding) -> Told<'_> {
     let Finding { fault, page, pages } = finding;
-    Line {
+    Told {
         place: &fault.place,
         line: fault.line,
         text: &fault.text,

@@ -21,7 +21,7 @@ fn documented() -> BTreeMap<String, Fields> {
     for line in include_str!("../../THEMES.md").lines() {
         if let Some(found) = line.strip_prefix("### ") {
             let name = found.trim_start_matches("An ").trim_start_matches("A ").trim_matches('`');
-            heading = name.to_owned();
+            name.clone_into(&mut heading);
             tables.insert(heading.clone(), Fields::new());
         } else if let Some((field, rest)) = line.strip_prefix("| `").and_then(|row| row.split_once("` | ")) {
             let kind = rest.split(" |").next().expect("a row has a second cell");

@@ -11,7 +11,7 @@ use atelier_site::settings::SiteSettings;
 use atelier_site::theme::{MAX_FILES, MAX_TEMPLATE_BYTES, Theme, ThemeError};
 use tempfile::TempDir;
 
-use crate::documents::{elements, named};
+use crate::documents::{elements, has_extension, named};
 use crate::kept::gallery;
 use crate::sample::{self, rendered};
 
@@ -281,7 +281,7 @@ fn likes_that_are_off_leave_nothing_behind() {
     meta.likes = false;
     let pages = rendered(&sample::site_of(meta, (0..30).map(sample::artwork)));
     assert!(!pages.contains_key("likes/index.html"));
-    for (path, bytes) in pages.iter().filter(|(path, _)| path.ends_with(".html")) {
+    for (path, bytes) in pages.iter().filter(|(path, _)| has_extension(path, "html")) {
         let page = String::from_utf8_lossy(bytes);
         assert!(!page.contains("likes") && !page.contains("heart"), "{path}");
     }

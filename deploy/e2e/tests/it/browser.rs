@@ -92,7 +92,7 @@ fn on_path(program: &str) -> Option<PathBuf> {
 fn write(folder: &Path, url: &str, theme: Theme) -> anyhow::Result<()> {
     let settings = SiteSettings { base_url: url.to_owned(), author: "Somebody".to_owned(), ..SiteSettings::default() };
     let (works, pictures) = sample::gallery();
-    let site = site(settings.meta(), theme, works.into_iter().map(Arc::new))?;
+    let site = site(settings.into_meta(), theme, works.into_iter().map(Arc::new))?;
     let pages = site.files().into_iter().map(|file| site.render(file).map(|page| (page.path, page.bytes)));
     let pictures = pictures.into_iter().map(|(image, bytes)| Ok((media_path(&image.key), bytes)));
     for file in pages.chain(pictures) {

@@ -67,7 +67,7 @@ impl Sample {
         if let Some(picture) = self.pictures.get(path) {
             return Ok((StatusCode::OK, media_type(path), picture.clone()));
         }
-        let site = site(self.settings.meta(), self.settings.theme()?, self.works.iter().cloned())?;
+        let site = site(self.settings.clone().into_meta(), self.settings.theme()?, self.works.iter().cloned())?;
         // Tags' pages have names that links encode.
         let asked = percent_decoded(path);
         let found = site.files().into_iter().find(|file| site.path(*file) == asked);

@@ -20,4 +20,5 @@ mod settings_reference;
 mod site_target;
 mod store;
 mod tail;
+mod themes;
 mod verify;
