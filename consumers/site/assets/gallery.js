@@ -20,10 +20,7 @@ addEventListener("keydown", (event) => {
   if (link) link.click();
 });
 
-/* Matching ignores case and accents, the same on both sides. */
-const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-
-const element = (name, attributes, ...children) => {
+export const element = (name, attributes, ...children) => {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
@@ -42,68 +39,6 @@ export const card = (entry) => {
   item.style.setProperty("--r", entry.ratio);
   return item;
 };
-
-if (field) {
-  const LIMIT = 120;
-  const results = document.querySelector("#results");
-  const status = document.querySelector("#status");
-  const entries = [];
-  let state = "idle";
-
-  const show = () => {
-    const query = field.value.trim();
-    const words = fold(query).match(/#"[^"]*"?|\S+/g) ?? [];
-    const matches = (entry) => words.every((word) => word[0] === "#"
-      ? entry.folded.some((tag) => tag.startsWith(word.slice(1).replaceAll('"', "")))
-      : entry.haystack.includes(word));
-    const found = words.length ? entries.filter(matches) : [];
-    results.replaceChildren(...found.slice(0, LIMIT).map(card));
-    const more = found.length > LIMIT ? `, the newest ${LIMIT} shown` : "";
-    const counted = `${found.length} ${found.length === 1 ? "work" : "works"}${more}`;
-    status.textContent = !words.length ? ""
-      : state === "failed" ? `${counted}. Part of the index could not be loaded`
-      : state === "loading" ? `${counted} so far …` : counted;
-  };
-
-  const get = async (path) => {
-    const answer = await fetch(root + path);
-    if (answer.status === 404) return new Document();
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-    return answer.json();
-  };
-
-  /* Newest chunk first, so that results appear while older ones are still on their way. */
-  const load = async () => {
-    if (state !== "idle") return;
-    state = "loading";
-    try {
-      for (const path of (await get("search.json")).chunks) {
-        for (const entry of await get(path)) {
-          entry.folded = entry.tags.map(fold);
-          entry.haystack = fold([entry.title, entry.artist, entry.text, ...entry.tags].join("\n"));
-          entries.push(entry);
-        }
-        show();
-      }
-      state = "ready";
-    } catch (error) {
-      state = "failed";
-    }
-    show();
-  };
-
-  const remember = () => {
-    const query = field.value.trim();
-    history.replaceState(null, "", query ? `?q=${encodeURIComponent(query)}` : location.pathname);
-  };
-
-  field.value = new URLSearchParams(location.search).get("q") ?? "";
-  field.addEventListener("focus", load);
-  field.addEventListener("input", () => { load(); show(); remember(); });
-  field.form.addEventListener("submit", (event) => event.preventDefault());
-  if (field.value) load();
-  field.focus({ preventScroll: true });
-}
 
 if (send) {
   const link = document.querySelector("link[rel=canonical]").href;

@@ -4,7 +4,13 @@
 //! again after coming back. So a removal concerns one page, and what is listed follows from the order of what happened,
 //! however often somebody looked in between.
 
+//!
+//! Most listings are large and many: to write the fronts of all that an artwork comes to would be most of what its
+//! publication costs, for the sake of the same card on each. Once a listing has several pages it therefore shows what is new in
+//! rows of [`ROW`]; see [`Pace`].
+
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use crate::catalogue::Slot;
 
@@ -15,13 +21,29 @@ pub const PAGE_SIZE: u32 = 24;
 /// sealed.
 pub const FRONT_MIN: usize = 6;
 
+/// How many artworks a large listing takes in at a time. A page is a whole number of rows.
+pub const ROW: u32 = 6;
+
+/// Up to how many places a listing shows everything at once, whatever its pace. A whole number of pages.
+pub const SMALL: u32 = 4 * PAGE_SIZE;
+
+/// How soon a listing shows what has come to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// With the next release.
+    AtOnce,
+    /// While it is [`SMALL`], with the next release; later, when a [`ROW`] of places has been given.
+    InRows,
+}
+
 /// A listing in pages numbered from the oldest place, from 1.
 ///
 /// Page `k` has the `k`-th [`PAGE_SIZE`] places. It comes into being when all of them have been given, and is there for as
 /// long as somebody is on one of them. It is sealed when a newer page is there: from then on its links to both
 /// neighbours stay the same, whatever is added. What is not on a page yet is on the front.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Archive {
+    pace: Pace,
     /// Who is listed, by place.
     listed: BTreeMap<u32, Slot>,
     /// Every place that was ever given.
@@ -29,6 +51,12 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// Lists nobody yet.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        Self { pace, listed: BTreeMap::new(), places: HashMap::new() }
+    }
+
     /// Lists it, on the place that it had before if it was listed before.
     pub fn enter(&mut self, slot: Slot) {
         let next = self.given();
@@ -84,10 +112,28 @@ impl Archive {
         self.listed.range(..place).next_back().map(|(_, slot)| *slot)
     }
 
-    /// Whether fewer than `count` of those that are listed are newer than this place.
+    /// The place before which everybody who is listed is shown. Who is beyond waits for the row to be filled.
+    #[must_use]
+    pub fn shown_below(&self) -> u32 {
+        let given = self.given();
+        let whole = match self.pace {
+            Pace::InRows if given > SMALL => given - given % ROW,
+            Pace::AtOnce | Pace::InRows => given,
+        };
+        // A listing that has only those who wait shows them: its front would be empty.
+        if self.listed.range(..whole).next().is_some() { whole } else { given }
+    }
+
+    /// Those who are shown, newest first.
+    pub fn newest_shown(&self) -> impl Iterator<Item = Slot> {
+        self.listed.range(..self.shown_below()).rev().map(|(_, slot)| *slot)
+    }
+
+    /// Whether it is shown, and fewer than `count` of those that are shown are newer than this place.
     #[must_use]
     pub fn is_among_newest(&self, place: u32, count: usize) -> bool {
-        self.listed.range(place + 1..).take(count).count() < count
+        let end = self.shown_below();
+        place < end && self.listed.range(place + 1..end).take(count).count() < count
     }
 
     /// Who is on the `number`-th `size` places, newest first.
@@ -132,16 +178,21 @@ impl Archive {
         self.page_before(number.saturating_sub(1).min(self.full_pages()) * PAGE_SIZE)
     }
 
-    /// What the front shows, newest first: who is on no page yet, and the newest pages while that is not enough.
+    /// What the front shows, newest first: who is shown and on no page yet, and the newest pages while that is not enough.
     pub fn front(&self) -> impl Iterator<Item = Slot> {
-        self.listed.range(self.front_start()..).rev().map(|(_, slot)| *slot)
+        self.listed.range(self.front_places()).rev().map(|(_, slot)| *slot)
     }
 
-    /// The oldest place that the front covers.
+    /// The places that the front covers.
     #[must_use]
-    pub fn front_start(&self) -> u32 {
+    pub fn front_places(&self) -> Range<u32> {
+        self.front_start()..self.shown_below()
+    }
+
+    /// The oldest of them.
+    fn front_start(&self) -> u32 {
         let mut start = self.full_pages() * PAGE_SIZE;
-        let mut shown = self.listed.range(start..).count();
+        let mut shown = self.listed.range(start..self.shown_below().max(start)).count();
         while shown < FRONT_MIN
             && let Some(page) = self.page_before(start)
         {

@@ -8,12 +8,13 @@ use sha2::{Digest, Sha256};
 /// The service worker. Its name must stay: a browser asks for it again under the name that it was registered by.
 pub(crate) const WORKER: &str = include_str!("../assets/worker.js");
 
-/// The built-in files by the name that templates call them by: the look of the pages; search, keys, sharing, choosing at random
-/// and offline reading; what a reader likes.
+/// The built-in files by the name that templates call them by: the look of the pages; keys, sharing, choosing at random and offline
+/// reading; what a reader likes; the search.
 pub(crate) const BUILT_IN: &[(&str, &[u8])] = &[
     ("gallery.css", include_bytes!("../assets/gallery.css")),
     ("gallery.js", include_bytes!("../assets/gallery.js")),
     ("likes.js", include_bytes!("../assets/likes.js")),
+    ("search.js", include_bytes!("../assets/search.js")),
 ];
 
 /// A file that is the same on every page.

@@ -9,37 +9,35 @@ use uuid::Uuid;
 
 use crate::archive::Archive;
 use crate::gallery::{Artwork, Image};
-use crate::tags::{Tag, canonical_names};
+use crate::kinship::Kinship;
+use crate::listings::{Kind, Listing, ListingId, Named, listed_by};
 
 /// An artwork's place in the order in which artworks were first shown; kept for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u32);
-
-/// A tag's place in the order in which tags first came up; kept for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TagId(pub u32);
 
 /// An artwork that is shown.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// The artwork.
     pub artwork: Arc<Artwork>,
-    /// By their names.
-    pub tags: Vec<TagId>,
+    /// Where it is listed besides the whole gallery: see [`listed_by`].
+    pub listings: Vec<ListingId>,
 }
 
 /// What is shown, and where. What it holds follows from what it was told, in order, and from nothing else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Catalogue {
     slots: HashMap<Uuid, Slot>,
     /// By slot.
     ids: Vec<Uuid>,
     /// By slot.
     shown: Vec<Option<Shown>>,
-    all: Archive,
-    /// By their ids.
-    tags: Vec<Tag>,
-    tag_ids: BTreeMap<String, TagId>,
+    /// By their ids, the whole gallery first.
+    listings: Vec<Listing>,
+    /// Of all others.
+    listing_ids: BTreeMap<(Kind, String), ListingId>,
+    kinship: Kinship,
     /// By a digest of their keys: whole keys would be much of what is kept of a large gallery.
     images: HashMap<u128, ImageUse>,
 }
@@ -56,11 +54,25 @@ struct ImageUse {
     content: u128,
 }
 
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self {
+            slots: HashMap::new(),
+            ids: Vec::new(),
+            shown: Vec::new(),
+            listings: vec![Listing::all()],
+            listing_ids: BTreeMap::new(),
+            kinship: Kinship::default(),
+            images: HashMap::new(),
+        }
+    }
+}
+
 impl Catalogue {
     /// Every artwork that is shown.
     #[must_use]
     pub fn all(&self) -> &Archive {
-        &self.all
+        &self.listing(ListingId::ALL).archive
     }
 
     /// The slot of an artwork that was ever shown.
@@ -81,15 +93,22 @@ impl Catalogue {
         self.shown.get(slot.0 as usize)?.as_ref()
     }
 
-    /// A tag that has come up.
+    /// A listing that has come up.
     #[must_use]
-    pub fn tag(&self, id: TagId) -> &Tag {
-        &self.tags[id.0 as usize]
+    pub fn listing(&self, id: ListingId) -> &Listing {
+        &self.listings[id.0 as usize]
     }
 
-    /// Tags that an artwork carries, by their names.
-    pub fn tags(&self) -> impl Iterator<Item = (TagId, &Tag)> {
-        self.tag_ids.values().map(|id| (*id, self.tag(*id))).filter(|(_, tag)| !tag.archive.is_empty())
+    /// Listings that an artwork is in, but for that of all: by their kinds, then by their names.
+    pub fn listings(&self) -> impl Iterator<Item = (ListingId, &Listing)> {
+        let listings = self.listing_ids.values().map(|id| (*id, self.listing(*id)));
+        listings.filter(|(_, listing)| !listing.archive.is_empty())
+    }
+
+    /// Which works came from which.
+    #[must_use]
+    pub fn kinship(&self) -> &Kinship {
+        &self.kinship
     }
 
     /// Whether an image with this key is shown.
@@ -114,19 +133,22 @@ impl Catalogue {
             }
             return Err(reused);
         }
-        let tags: Vec<TagId> = canonical_names(&artwork.tags).into_iter().map(|name| self.tag_id(name)).collect();
-        for old in before.iter().flat_map(|before| &before.tags).filter(|old| !tags.contains(old)) {
-            self.tags[old.0 as usize].archive.leave(slot);
+        if let Some(before) = &before {
+            self.kinship.leave(slot, &before.artwork);
         }
-        for tag in &tags {
-            self.tags[tag.0 as usize].archive.enter(slot);
+        self.kinship.enter(slot, &artwork);
+        let listings: Vec<ListingId> = listed_by(&artwork).into_iter().map(|named| self.listing_id(named)).collect();
+        for old in before.iter().flat_map(|before| &before.listings).filter(|old| !listings.contains(old)) {
+            self.archive(*old).leave(slot);
         }
-        self.all.enter(slot);
+        for listing in listings.iter().chain([&ListingId::ALL]) {
+            self.archive(*listing).enter(slot);
+        }
         if self.slots.insert(artwork.id, slot).is_none() {
             self.ids.push(artwork.id);
             self.shown.push(None);
         }
-        self.shown[slot.0 as usize] = Some(Shown { artwork, tags });
+        self.shown[slot.0 as usize] = Some(Shown { artwork, listings });
         Ok(())
     }
 
@@ -134,19 +156,22 @@ impl Catalogue {
     pub fn hide(&mut self, slot: Slot) {
         let Some(before) = self.shown.get_mut(slot.0 as usize).and_then(Option::take) else { return };
         self.release_images(before.artwork.images());
-        self.all.leave(slot);
-        for tag in before.tags {
-            self.tags[tag.0 as usize].archive.leave(slot);
+        self.kinship.leave(slot, &before.artwork);
+        for listing in before.listings.into_iter().chain([ListingId::ALL]) {
+            self.archive(listing).leave(slot);
         }
     }
 
-    fn tag_id(&mut self, name: String) -> TagId {
-        if let Some(id) = self.tag_ids.get(&name) {
-            return *id;
+    fn archive(&mut self, listing: ListingId) -> &mut Archive {
+        &mut self.listings[listing.0 as usize].archive
+    }
+
+    fn listing_id(&mut self, named: Named) -> ListingId {
+        let next = ListingId(u32::try_from(self.listings.len()).expect("listings are counted by 32 bits"));
+        let id = *self.listing_ids.entry((named.kind, named.key.clone())).or_insert(next);
+        if id == next {
+            self.listings.push(named.into());
         }
-        let id = TagId(u32::try_from(self.tags.len()).expect("tags are counted by 32 bits"));
-        self.tags.push(Tag::new(name.clone()));
-        self.tag_ids.insert(name, id);
         id
     }
 

@@ -1,6 +1,6 @@
 //! What there is to show of an artwork, and what the site says about itself.
 
-use atelier_events::Swatch;
+use atelier_events::{Lineage, Swatch};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -73,7 +73,7 @@ pub struct Artwork {
     pub description: String,
     /// Left out when it is blank.
     pub artist: String,
-    /// In any spelling: see [`crate::tags`].
+    /// In any spelling: see [`crate::listings`].
     pub tags: Vec<String>,
     /// One word for the kind of work.
     pub category: String,
@@ -129,6 +129,10 @@ pub struct Artwork {
     pub palette: Vec<Swatch>,
     /// A thumbhash, base64: what stands in for the picture until it has loaded. See [`crate::backdrop`].
     pub placeholder: Option<String>,
+    /// The variant that is shown large.
+    pub cover: Uuid,
+    /// Which variants that one came from, of this work or of others.
+    pub lineage: Vec<Lineage>,
     /// Further variants of the same work, in the order in which they are shown.
     pub variants: Vec<Variant>,
 }
@@ -144,6 +148,8 @@ pub struct Variant {
     pub thumb: Image,
     /// Its recipe's prompt.
     pub prompt: Option<String>,
+    /// Which variants it came from, of this work or of others.
+    pub lineage: Vec<Lineage>,
 }
 
 /// A rendition in the bucket; on the site it lies at `media/<key>`.
@@ -171,5 +177,17 @@ impl Artwork {
             .chain(self.mediums.iter().chain(&self.webp_mediums))
             .chain(self.lossless.iter().chain(&self.animation).chain(&self.card))
             .chain(self.variants.iter().flat_map(|variant| [&variant.display, &variant.thumb]))
+    }
+
+    /// Every version of this work with what it came from, the one that is shown large first.
+    pub fn versions(&self) -> impl Iterator<Item = (Uuid, &[Lineage])> {
+        let others = self.variants.iter().map(|variant| (variant.id, variant.lineage.as_slice()));
+        [(self.cover, self.lineage.as_slice())].into_iter().chain(others)
+    }
+
+    /// The square picture of one of its versions.
+    #[must_use]
+    pub fn thumb_of(&self, version: Uuid) -> &Image {
+        self.variants.iter().find(|variant| variant.id == version).map_or(&self.thumb, |variant| &variant.thumb)
     }
 }

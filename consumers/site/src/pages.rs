@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::assets::{WORKER, hex};
-use crate::catalogue::{Catalogue, KeyReused, Shown, Slot, TagId};
+use crate::catalogue::{Catalogue, KeyReused, Shown, Slot};
 use crate::gallery::{Artwork, Image, SiteMeta};
+use crate::listings::{Kind, ListingId};
 use crate::templates::{TemplateError, Templates};
 use crate::theme::Theme;
 use crate::untrusted::{is_safe_path, web_link};
@@ -42,30 +43,54 @@ pub struct Page {
 #[expect(missing_docs, reason = "named like the files, which `Site::render` lists with what makes them")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum File {
-    Asset { number: usize },
+    Asset {
+        number: usize,
+    },
     Worker,
     NotFound,
     Robots,
     About,
     Random,
     Likes,
-    Artwork { slot: Slot },
-    Archive { number: u32 },
-    TagArchive { tag: TagId, number: u32 },
-    TagAtom { tag: TagId },
-    Tag { tag: TagId },
-    SearchChunk { number: u32 },
-    SearchPart { number: u32 },
-    SitemapChunk { number: u32 },
+    Artwork {
+        slot: Slot,
+    },
+    Page {
+        listing: ListingId,
+        number: u32,
+    },
+    Atom {
+        listing: ListingId,
+    },
+    /// Of the whole gallery it is [`Self::Home`].
+    Front {
+        listing: ListingId,
+    },
+    SearchChunk {
+        number: u32,
+    },
+    SearchPart {
+        number: u32,
+    },
+    SitemapChunk {
+        number: u32,
+    },
     SitemapListings,
     Sitemap,
     SearchIndex,
     Search,
-    Tags,
-    Atom,
+    Overview {
+        kind: Kind,
+    },
     Rss,
     JsonFeed,
     Home,
+}
+
+impl File {
+    fn front(listing: ListingId) -> Self {
+        if listing == ListingId::ALL { Self::Home } else { Self::Front { listing } }
+    }
 }
 
 /// What a release has to look at. The rest is as it was.
@@ -210,16 +235,18 @@ impl Site {
         files.extend([File::NotFound, File::Robots, File::About, File::Random]);
         files.extend(self.meta.likes.then_some(File::Likes));
         files.extend(all.newest().map(|slot| File::Artwork { slot }));
-        files.extend(all.pages().map(|number| File::Archive { number }));
-        for (tag, entry) in self.catalogue.tags() {
-            files.extend(entry.archive.pages().map(|number| File::TagArchive { tag, number }));
-            files.extend([File::TagAtom { tag }, File::Tag { tag }]);
+        files.extend(all.pages().map(|number| File::Page { listing: ListingId::ALL, number }));
+        for (id, listing) in self.catalogue.listings() {
+            files.extend(listing.archive.pages().map(|number| File::Page { listing: id, number }));
+            files.extend(listing.kind.has_feeds().then_some(File::Atom { listing: id }));
+            files.push(File::Front { listing: id });
         }
         files.extend(self.search_chunks().map(|number| File::SearchChunk { number }));
         files.extend(self.search_parts().map(|number| File::SearchPart { number }));
         files.extend(all.chunks(SITEMAP_CHUNK).map(|number| File::SitemapChunk { number }));
-        files.extend([File::SitemapListings, File::Sitemap, File::SearchIndex, File::Search, File::Tags]);
-        files.extend([File::Atom, File::Rss, File::JsonFeed, File::Home, File::Worker]);
+        files.extend([File::SitemapListings, File::Sitemap, File::SearchIndex, File::Search]);
+        files.extend(Kind::NAMED.map(|kind| File::Overview { kind }));
+        files.extend([File::Atom { listing: ListingId::ALL }, File::Rss, File::JsonFeed, File::Home, File::Worker]);
         files
     }
 
@@ -235,18 +262,16 @@ impl Site {
 
     fn bytes(&self, file: File) -> Result<Vec<u8>, RenderError> {
         let text = match file {
-            File::Home => self.home()?,
-            File::Archive { number } => self.archive_page(number)?,
+            File::Home => self.front(ListingId::ALL)?,
+            File::Front { listing } => self.front(listing)?,
+            File::Page { listing, number } => self.page(listing, number)?,
+            File::Atom { listing } => self.atom(listing)?,
+            File::Overview { kind } => self.overview(kind)?,
             File::Artwork { slot } => self.artwork(slot)?,
-            File::Tags => self.tag_list()?,
-            File::Tag { tag } => self.tag_front(tag)?,
-            File::TagArchive { tag, number } => self.tag_page(tag, number)?,
-            File::TagAtom { tag } => self.tag_atom(tag)?,
             File::Search => self.search_page()?,
             File::SearchIndex => self.search_index()?,
-            File::SearchChunk { number } => self.search_entries(number, SEARCH_CHUNK)?,
-            File::SearchPart { number } => self.search_entries(number, SEARCH_PART)?,
-            File::Atom => self.atom()?,
+            File::SearchChunk { number } => self.search_shard(number, SEARCH_CHUNK)?,
+            File::SearchPart { number } => self.search_shard(number, SEARCH_PART)?,
             File::Rss => self.rss()?,
             File::JsonFeed => self.json_feed()?,
             File::About => self.about()?,
@@ -268,12 +293,11 @@ impl Site {
     pub fn path(&self, file: File) -> String {
         let directory = match file {
             File::Home => String::new(),
-            File::Archive { number } => format!("page/{number}/"),
+            File::Front { listing } => self.catalogue.listing(listing).folder.clone(),
+            File::Page { listing, number } => format!("{}page/{number}/", self.catalogue.listing(listing).folder),
+            File::Atom { listing } => return feeds::atom_path(self.catalogue.listing(listing)),
+            File::Overview { kind } => kind.folder().to_owned(),
             File::Artwork { slot } => artwork_href(&self.catalogue.id(slot)),
-            File::Tags => "tags/".to_owned(),
-            File::Tag { tag } => format!("tags/{}/", self.catalogue.tag(tag).slug),
-            File::TagArchive { tag, number } => format!("tags/{}/page/{number}/", self.catalogue.tag(tag).slug),
-            File::TagAtom { tag } => return feeds::tag_path(self.catalogue.tag(tag)),
             File::About => "about/".to_owned(),
             File::Random => "random/".to_owned(),
             File::Likes => "likes/".to_owned(),
@@ -281,7 +305,6 @@ impl Site {
             File::SearchIndex => return "search.json".to_owned(),
             File::SearchChunk { number } => return search::chunk_path(number),
             File::SearchPart { number } => return search::part_path(number),
-            File::Atom => return "feed.xml".to_owned(),
             File::Rss => return "rss.xml".to_owned(),
             File::JsonFeed => return "feed.json".to_owned(),
             File::Sitemap => return "sitemap.xml".to_owned(),

@@ -25,12 +25,12 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("feed.xml", include_str!("../templates/feed.xml")),
     ("likes.html", include_str!("../templates/likes.html")),
     ("listing.html", include_str!("../templates/listing.html")),
+    ("overview.html", include_str!("../templates/overview.html")),
     ("random.html", include_str!("../templates/random.html")),
     ("rss.xml", include_str!("../templates/rss.xml")),
     ("search.html", include_str!("../templates/search.html")),
     ("sitemap.xml", include_str!("../templates/sitemap.xml")),
     ("sitemap_index.xml", include_str!("../templates/sitemap_index.xml")),
-    ("tags.html", include_str!("../templates/tags.html")),
 ];
 
 /// The templates that pages are made from, by name.

@@ -124,6 +124,8 @@ fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
         pixelated: rendered.look == Look::Pixels,
         palette: rendered.palette.clone(),
         placeholder: Some(rendered.placeholder.clone()),
+        cover: cover.id.0,
+        lineage: cover.lineage.clone(),
         variants: others.filter_map(other_version).collect(),
     })
 }
@@ -134,6 +136,7 @@ fn other_version(variant: &atelier_events::Variant) -> Option<Variant> {
         display: variant.rendition(RenditionKind::Display).map(image_of)?,
         thumb: variant.rendition(RenditionKind::Thumb).map(image_of)?,
         prompt: variant.recipe.as_ref().map(|recipe| recipe.prompt.clone()),
+        lineage: variant.lineage.clone(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The page of one artwork.
 
-use atelier_events::Swatch;
+use atelier_events::{Lineage, Relation, Swatch};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -8,7 +8,9 @@ use super::frame::{Card, Frame, Moment, Picture, timestamp, tint_of, title};
 use super::{RenderError, Site, artwork_href};
 use crate::backdrop::impression;
 use crate::catalogue::{Shown, Slot};
-use crate::gallery::{Artwork, Image};
+use crate::gallery::{Artwork, Image, Variant};
+use crate::kinship::{Kin, descent};
+use crate::listings::{Kind, Listing};
 use crate::untrusted::{WebLink, colour, encode_path, excerpt, printable, web_link};
 use crate::video::{Video, video};
 
@@ -17,6 +19,12 @@ const SHOWN_TAGS: usize = 32;
 
 /// How many colours of a palette are shown.
 const SHOWN_SWATCHES: usize = 8;
+
+/// How many of the works that came from this one are shown, the newest.
+const SHOWN_DESCENDED: usize = 12;
+
+/// How many colours a search for works of similar colours asks for.
+const SOUGHT_SWATCHES: usize = 4;
 
 /// Up to this side pixel art is enlarged, in CSS pixels.
 const PIXELS_SIDE: u32 = 1024;
@@ -36,14 +44,17 @@ struct ArtworkPage<'a> {
 struct ArtworkView<'a> {
     title: String,
     artist: &'a str,
+    /// Where all of the artist's are.
+    artist_href: Option<String>,
     description: &'a str,
-    category: &'a str,
+    category: Option<ListingLink<'a>>,
     materials: Option<&'a str>,
     dimensions: Option<&'a str>,
     featured: bool,
     created: Moment,
     alt: String,
     display: Picture,
+    thumb: Picture,
     /// Sizes of the display for `srcset`, itself the last.
     srcset: Vec<Picture>,
     /// How wide the picture is shown.
@@ -67,13 +78,23 @@ struct ArtworkView<'a> {
     width: u32,
     height: u32,
     palette: Vec<SwatchView>,
-    tags: Vec<TagChip<'a>>,
+    /// Families of colours that it is listed by.
+    colours: Vec<ListingLink<'a>>,
+    /// A search for works of similar colours.
+    similar: Option<String>,
+    tags: Vec<ListingLink<'a>>,
     variants: Vec<VariantView<'a>>,
+    /// The works that it came from.
+    origins: Vec<KinView>,
+    /// The works that came from it.
+    descended: Vec<KinView>,
 }
 
 #[derive(Serialize)]
 struct SwatchView {
     colour: String,
+    /// A search for works of this colour.
+    href: String,
     /// Percent of the picture.
     share: u16,
 }
@@ -86,7 +107,7 @@ struct ShareLink {
 }
 
 #[derive(Serialize)]
-struct TagChip<'a> {
+struct ListingLink<'a> {
     href: String,
     name: &'a str,
 }
@@ -96,6 +117,18 @@ struct VariantView<'a> {
     full: Picture,
     thumb: Picture,
     prompt: Option<&'a str>,
+    /// How it came from the version that is shown large, or that one from it.
+    kinship: Option<&'static str>,
+}
+
+/// Another work, of which this one came or which came from it.
+#[derive(Serialize)]
+struct KinView {
+    href: String,
+    title: String,
+    thumb: Picture,
+    /// What it is to this one.
+    kinship: &'static str,
 }
 
 #[derive(Serialize)]
@@ -139,20 +172,25 @@ impl Site {
     }
 
     fn artwork_view(&self, slot: Slot) -> ArtworkView<'_> {
-        let Shown { artwork, tags } = self.shown(slot);
-        let tags = tags.iter().take(SHOWN_TAGS).map(|tag| self.catalogue.tag(*tag));
+        let Shown { artwork, listings } = self.shown(slot);
+        let listings: Vec<&Listing> = listings.iter().map(|id| self.catalogue.listing(*id)).collect();
+        let of = |kind: Kind| listings.iter().filter(move |listing| listing.kind == kind).copied();
+        let palette: Vec<SwatchView> =
+            artwork.palette.iter().filter_map(SwatchView::new).take(SHOWN_SWATCHES).collect();
         let present = |text: &'_ Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
         ArtworkView {
             title: full_title(artwork),
             artist: artwork.artist.trim(),
+            artist_href: of(Kind::Artist).map(Listing::href).next(),
             description: artwork.description.trim(),
-            category: artwork.category.trim(),
+            category: of(Kind::Category).map(ListingLink::new).next(),
             materials: artwork.materials.as_deref().filter(|_| present(&artwork.materials)),
             dimensions: artwork.dimensions.as_deref().filter(|_| present(&artwork.dimensions)),
             featured: artwork.featured,
             created: Moment::new(artwork.created_at),
             alt: title(artwork),
             display: Picture::new(&artwork.display),
+            thumb: Picture::new(&artwork.thumb),
             sizes: sizes(&artwork.display),
             webp_media: artwork.webp_mediums.last().map(sharp_up_to).unwrap_or_default(),
             srcset: artwork.mediums.iter().chain([&artwork.display]).map(Picture::new).collect(),
@@ -170,17 +208,45 @@ impl Site {
             seed: artwork.seed.map(|seed| seed.to_string()),
             width: artwork.width,
             height: artwork.height,
-            palette: artwork.palette.iter().filter_map(SwatchView::new).take(SHOWN_SWATCHES).collect(),
-            tags: tags.map(|tag| TagChip { href: tag.href(), name: &tag.name }).collect(),
-            variants: artwork
-                .variants
-                .iter()
-                .map(|variant| VariantView {
-                    full: Picture::new(&variant.display),
-                    thumb: Picture::new(&variant.thumb),
-                    prompt: variant.prompt.as_deref(),
-                })
-                .collect(),
+            similar: similar(&palette),
+            palette,
+            colours: of(Kind::Colour).map(ListingLink::new).collect(),
+            tags: of(Kind::Tag).take(SHOWN_TAGS).map(ListingLink::new).collect(),
+            variants: artwork.variants.iter().map(|variant| VariantView::new(variant, artwork)).collect(),
+            origins: self.origins(slot),
+            descended: self.descended(slot),
+        }
+    }
+
+    fn origins(&self, slot: Slot) -> Vec<KinView> {
+        let origins = self.catalogue.kinship().origins(slot, &self.shown(slot).artwork).into_iter();
+        let told = |relation| match relation {
+            Relation::Derived => "Derived from",
+            Relation::Refined => "Refined from",
+            Relation::Forked => "Forked from",
+        };
+        origins.map(|kin| self.kin(kin, told(kin.relation))).collect()
+    }
+
+    fn descended(&self, slot: Slot) -> Vec<KinView> {
+        let artwork = &self.shown(slot).artwork;
+        let descended = self.catalogue.kinship().descended(slot, artwork).into_iter();
+        let descended = descended.filter_map(|younger| descent(younger, &self.shown(younger).artwork, artwork));
+        let told = |relation| match relation {
+            Relation::Derived => "Derived",
+            Relation::Refined => "Refined",
+            Relation::Forked => "Forked",
+        };
+        descended.take(SHOWN_DESCENDED).map(|kin| self.kin(kin, told(kin.relation))).collect()
+    }
+
+    fn kin(&self, kin: Kin, kinship: &'static str) -> KinView {
+        let artwork = &self.shown(kin.slot).artwork;
+        KinView {
+            href: artwork_href(&artwork.id),
+            title: title(artwork),
+            thumb: Picture::new(artwork.thumb_of(kin.version)),
+            kinship,
         }
     }
 
@@ -264,10 +330,43 @@ fn full_title(artwork: &Artwork) -> String {
     if whole.trim().is_empty() { title(artwork) } else { whole }
 }
 
+/// The address of a search for works with these colours.
+fn similar(palette: &[SwatchView]) -> Option<String> {
+    let sought: Vec<&str> = palette.iter().take(SOUGHT_SWATCHES).map(|swatch| &swatch.colour[1..]).collect();
+    (sought.len() > 1).then(|| format!("search/?c={}", sought.join("-")))
+}
+
 impl SwatchView {
     fn new(swatch: &Swatch) -> Option<Self> {
+        let colour = colour(&swatch.colour)?;
+        let href = format!("search/?c={}", &colour[1..]);
         // At least one: a colour that is there at all does not cover nothing.
-        Some(Self { colour: colour(&swatch.colour)?, share: (swatch.per_mille.saturating_add(5) / 10).max(1) })
+        Some(Self { colour, href, share: (swatch.per_mille.saturating_add(5) / 10).max(1) })
+    }
+}
+
+impl<'a> ListingLink<'a> {
+    fn new(listing: &'a Listing) -> Self {
+        Self { href: listing.href(), name: &listing.name }
+    }
+}
+
+impl<'a> VariantView<'a> {
+    fn new(variant: &'a Variant, artwork: &Artwork) -> Self {
+        let names = |lineage: &[Lineage], parent| lineage.iter().any(|origin| origin.parent.0 == parent);
+        let kinship = if names(&artwork.lineage, variant.id) {
+            Some("Became this one")
+        } else if names(&variant.lineage, artwork.cover) {
+            Some("Came from this one")
+        } else {
+            None
+        };
+        Self {
+            full: Picture::new(&variant.display),
+            thumb: Picture::new(&variant.thumb),
+            prompt: variant.prompt.as_deref(),
+            kinship,
+        }
     }
 }
 

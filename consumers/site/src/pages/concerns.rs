@@ -1,20 +1,22 @@
 //! Which files a change of one artwork concerns.
 //!
 //! What a file is made from follows from where its artworks stand, so it need not be written down: an artwork is shown by
-//! its own page and its neighbours', by one page or the front of each listing it is in, by one chunk each of the search and the
-//! sitemap, and by the feeds while it is among the newest. Whatever happens to it concerns the files that showed it
-//! before and those that show it after. Where it comes to a listing or leaves it, also those that count or name what
-//! there is.
+//! its own page, its neighbours' and those of its kin, by one page or the front of each listing it is in, by one shard of the
+//! search and one chunk of the sitemap, and by the feeds while it is among the newest. Whatever happens to it concerns the files
+//! that showed it before and those that show it after. Where it comes to a listing or leaves it, also those that count or
+//! name what there is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::feeds::{FEED_ENTRIES, TAG_FEED_ENTRIES};
+use super::feeds::entries_of;
+use super::listing::told_count;
 use super::{File, SEARCH_CHUNK, SEARCH_PART, SITEMAP_CHUNK, Site, Work, media_path};
-use crate::archive::{Archive, chunk_of, page_of};
-use crate::catalogue::{Catalogue, Slot, TagId};
+use crate::archive::{chunk_of, page_of};
+use crate::catalogue::{Catalogue, Slot};
 use crate::gallery::Image;
+use crate::listings::{Kind, ListingId};
 
 /// What has changed since the last release, as far as it can be said without rendering.
 #[derive(Debug, Default)]
@@ -88,14 +90,17 @@ impl Site {
         self.catalogue.get(slot).map(|shown| shown.artwork.images().cloned().collect()).unwrap_or_default()
     }
 
-    /// Notes the files that show it now, and answers where it stands: among all (none) and in each of its tags.
-    fn note_showing(&mut self, slot: Slot) -> BTreeMap<Option<TagId>, Standing> {
+    /// Notes the files that show it now, and answers where it stands in each of its listings.
+    fn note_showing(&mut self, slot: Slot) -> BTreeMap<ListingId, Standing> {
         let Some(shown) = self.catalogue.get(slot) else { return BTreeMap::new() };
         let all = self.catalogue.all();
         let place = slot.0;
         let files = &mut self.concerned.files;
-        files.insert(File::Artwork { slot });
-        files.extend([all.newer(place), all.older(place)].into_iter().flatten().map(|slot| File::Artwork { slot }));
+        let kinship = self.catalogue.kinship();
+        let origins = kinship.origins(slot, &shown.artwork).into_iter().map(|kin| kin.slot);
+        let kin = origins.chain(kinship.descended(slot, &shown.artwork));
+        let neighbours = [all.newer(place), all.older(place)].into_iter().flatten();
+        files.extend(kin.chain(neighbours).chain([slot]).map(|slot| File::Artwork { slot }));
         let chunk = chunk_of(place, SEARCH_CHUNK);
         files.insert(if all.is_full(chunk, SEARCH_CHUNK) {
             File::SearchChunk { number: chunk }
@@ -103,70 +108,75 @@ impl Site {
             File::SearchPart { number: chunk_of(place, SEARCH_PART) }
         });
         files.insert(File::SitemapChunk { number: chunk_of(place, SITEMAP_CHUNK) });
-        if all.is_among_newest(place, FEED_ENTRIES) {
-            files.extend([File::Atom, File::Rss, File::JsonFeed]);
-        }
         let mut standings = BTreeMap::new();
-        for listing in [None].into_iter().chain(shown.tags.iter().copied().map(Some)) {
-            let archive = archive(&self.catalogue, listing);
+        for id in [ListingId::ALL].into_iter().chain(shown.listings.iter().copied()) {
+            let listing = self.catalogue.listing(id);
+            let archive = &listing.archive;
             let Some(place) = archive.place(slot) else { continue };
             let paged = archive.has_page(page_of(place));
-            let on_front = place >= archive.front_start();
+            let on_front = archive.front_places().contains(&place);
             if paged {
-                files.insert(page(listing, page_of(place)));
+                files.insert(File::Page { listing: id, number: page_of(place) });
             }
             if on_front {
-                files.insert(front(listing));
+                files.insert(File::front(id));
             }
-            if let Some(tag) = listing
-                && archive.is_among_newest(place, TAG_FEED_ENTRIES)
-            {
-                files.insert(File::TagAtom { tag });
+            if listing.kind.has_feeds() && archive.is_among_newest(place, entries_of(listing.kind)) {
+                files.insert(File::Atom { listing: id });
+                if listing.kind == Kind::All {
+                    files.extend([File::Rss, File::JsonFeed]);
+                }
             }
-            standings.insert(listing, Standing { listed: true, paged, on_front });
+            standings.insert(id, Standing { listed: true, paged, on_front });
         }
         standings
     }
 
     /// What counts, names or links because of who is in a listing.
-    fn note_moved(&mut self, listing: Option<TagId>, slot: Slot, before: Standing, after: Standing) {
-        let archive = archive(&self.catalogue, listing);
+    fn note_moved(&mut self, id: ListingId, slot: Slot, before: Standing, after: Standing) {
+        let listing = self.catalogue.listing(id);
+        let archive = &listing.archive;
         let Some(place) = archive.place(slot) else { return };
         let files = &mut self.concerned.files;
         if before.on_front != after.on_front {
-            files.insert(front(listing));
+            files.insert(File::front(id));
         }
         if before.paged != after.paged {
             let number = page_of(place);
             let linking = [archive.newer_page(number), archive.older_page(number)];
-            files.extend(linking.into_iter().flatten().chain([number]).map(|number| page(listing, number)));
-            files.insert(front(listing));
+            let pages = linking.into_iter().flatten().chain([number]);
+            files.extend(pages.map(|number| File::Page { listing: id, number }));
+            files.insert(File::front(id));
         }
         if before.listed == after.listed {
             return;
         }
-        match listing {
-            None => {
-                let alone = |size| archive.chunk(chunk_of(place, size), size).all(|other| other == slot);
-                let chunk = chunk_of(place, SEARCH_CHUNK);
-                if alone(SEARCH_CHUNK) || alone(SEARCH_PART) {
-                    files.insert(File::SearchIndex);
-                }
-                // On its last place a chunk has taken, or may just have taken, the place of its parts.
-                if place + 1 == chunk * SEARCH_CHUNK {
-                    let parts = chunk_of(place + 1 - SEARCH_CHUNK, SEARCH_PART)..=chunk_of(place, SEARCH_PART);
-                    files.extend(parts.map(|number| File::SearchPart { number }));
-                    files.insert(File::SearchIndex);
-                }
-                if alone(SITEMAP_CHUNK) {
-                    files.insert(File::Sitemap);
-                }
+        if id == ListingId::ALL {
+            let alone = |size| archive.chunk(chunk_of(place, size), size).all(|other| other == slot);
+            let chunk = chunk_of(place, SEARCH_CHUNK);
+            if alone(SEARCH_CHUNK) || alone(SEARCH_PART) {
+                files.insert(File::SearchIndex);
             }
-            Some(tag) => {
-                files.insert(File::Tags);
-                if archive.newest().all(|other| other == slot) {
-                    files.extend([File::Tag { tag }, File::TagAtom { tag }, File::SitemapListings]);
-                }
+            // On its last place a chunk has taken, or may just have taken, the place of its parts.
+            if place + 1 == chunk * SEARCH_CHUNK {
+                let parts = chunk_of(place + 1 - SEARCH_CHUNK, SEARCH_PART)..=chunk_of(place, SEARCH_PART);
+                files.extend(parts.map(|number| File::SearchPart { number }));
+                files.insert(File::SearchIndex);
+            }
+            if alone(SITEMAP_CHUNK) {
+                files.insert(File::Sitemap);
+            }
+            return;
+        }
+        let count = archive.len();
+        let count_before = if after.listed { count.saturating_sub(1) } else { count + 1 };
+        if told_count(count) != told_count(count_before) {
+            files.insert(File::Overview { kind: listing.kind });
+        }
+        if archive.newest().all(|other| other == slot) {
+            files.extend([File::front(id), File::SitemapListings]);
+            if listing.kind.has_feeds() {
+                files.insert(File::Atom { listing: id });
             }
         }
     }
@@ -176,9 +186,9 @@ impl Site {
         let all = self.catalogue.all();
         match file {
             File::Artwork { slot } => self.catalogue.get(slot).is_some(),
-            File::Archive { number } => all.has_page(number),
-            File::TagArchive { tag, number } => self.catalogue.tag(tag).archive.has_page(number),
-            File::TagAtom { tag } | File::Tag { tag } => !self.catalogue.tag(tag).archive.is_empty(),
+            File::Page { listing, number } => self.catalogue.listing(listing).archive.has_page(number),
+            File::Front { listing } => !self.catalogue.listing(listing).archive.is_empty(),
+            File::Atom { listing } => listing == ListingId::ALL || !self.catalogue.listing(listing).archive.is_empty(),
             File::SearchChunk { number } => self.has_search_chunk(number),
             File::SearchPart { number } => self.has_search_part(number),
             File::SitemapChunk { number } => all.chunk(number, SITEMAP_CHUNK).next().is_some(),
@@ -193,24 +203,10 @@ impl Site {
             | File::Sitemap
             | File::SearchIndex
             | File::Search
-            | File::Tags
-            | File::Atom
+            | File::Overview { .. }
             | File::Rss
             | File::JsonFeed
             | File::Home => true,
         }
     }
-}
-
-/// All artworks, or those of a tag.
-fn archive(catalogue: &Catalogue, listing: Option<TagId>) -> &Archive {
-    listing.map_or(catalogue.all(), |tag| &catalogue.tag(tag).archive)
-}
-
-fn front(listing: Option<TagId>) -> File {
-    listing.map_or(File::Home, |tag| File::Tag { tag })
-}
-
-fn page(listing: Option<TagId>, number: u32) -> File {
-    listing.map_or(File::Archive { number }, |tag| File::TagArchive { tag, number })
 }

@@ -7,20 +7,21 @@ use time::format_description::well_known::Rfc2822;
 
 use super::frame::{SocialImage, social_rendition, timestamp, title};
 use super::{RenderError, Site, artwork_href};
-use crate::archive::Archive;
-use crate::catalogue::TagId;
 use crate::gallery::{Artwork, Image, SiteMeta};
-use crate::tags::Tag;
+use crate::listings::{Kind, Listing, ListingId};
 use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 
-/// How many artworks a feed carries. The feeds change with every addition.
-pub(super) const FEED_ENTRIES: usize = 20;
+/// How many artworks the feed of a listing carries: that of the whole gallery more, because each of the others belongs to one
+/// of many listings that an artwork may come to.
+pub(super) fn entries_of(kind: Kind) -> usize {
+    match kind {
+        Kind::All => 20,
+        Kind::Tag | Kind::Category | Kind::Artist | Kind::Colour => 12,
+    }
+}
 
-/// How many the feed of a tag carries: every work rewrites those of all its tags.
-pub(super) const TAG_FEED_ENTRIES: usize = 12;
-
-pub(super) fn tag_path(tag: &Tag) -> String {
-    format!("tags/{}/feed.xml", tag.slug)
+pub(super) fn atom_path(listing: &Listing) -> String {
+    format!("{}feed.xml", listing.folder)
 }
 
 #[derive(Serialize)]
@@ -62,24 +63,29 @@ struct EntryHtml<'a> {
 }
 
 impl Site {
-    pub(super) fn atom(&self) -> Result<String, RenderError> {
-        Ok(self.templates.render("feed.xml", self.whole_feed("feed.xml")?)?)
+    pub(super) fn atom(&self, listing: ListingId) -> Result<String, RenderError> {
+        let listing = self.catalogue.listing(listing);
+        let title = match listing.kind {
+            Kind::All => self.meta.title.clone(),
+            Kind::Tag | Kind::Category | Kind::Artist | Kind::Colour => {
+                format!("{} · {}", excerpt(&listing.name, 80), self.meta.title)
+            }
+        };
+        let path = encode_path(&atom_path(listing));
+        Ok(self.templates.render("feed.xml", self.feed(self.newest_of(listing), title, &listing.href(), &path)?)?)
     }
 
     pub(super) fn rss(&self) -> Result<String, RenderError> {
-        Ok(self.templates.render("rss.xml", self.whole_feed("rss.xml")?)?)
+        let feed = self.feed(self.newest(), self.meta.title.clone(), "", "rss.xml")?;
+        Ok(self.templates.render("rss.xml", feed)?)
     }
 
-    pub(super) fn tag_atom(&self, tag: TagId) -> Result<String, RenderError> {
-        let tag = self.catalogue.tag(tag);
-        let title = format!("{} · {}", excerpt(&tag.name, 80), self.meta.title);
-        let newest = self.newest_of(&tag.archive, TAG_FEED_ENTRIES);
-        let feed = self.feed(newest, title, &tag.href(), &encode_path(&tag_path(tag)))?;
-        Ok(self.templates.render("feed.xml", feed)?)
+    fn newest(&self) -> impl Iterator<Item = &Artwork> {
+        self.newest_of(self.catalogue.listing(ListingId::ALL))
     }
 
-    fn whole_feed(&self, path: &str) -> Result<Feed<'_>, RenderError> {
-        self.feed(self.newest(), self.meta.title.clone(), "", path)
+    fn newest_of<'a>(&'a self, listing: &'a Listing) -> impl Iterator<Item = &'a Artwork> {
+        listing.archive.newest_shown().take(entries_of(listing.kind)).map(|slot| self.shown(slot).artwork.as_ref())
     }
 
     fn feed<'a>(
@@ -129,14 +135,6 @@ impl Site {
             "items": items,
         });
         Ok(serde_json::to_string(&feed)?)
-    }
-
-    fn newest(&self) -> impl Iterator<Item = &Artwork> {
-        self.newest_of(self.catalogue.all(), FEED_ENTRIES)
-    }
-
-    fn newest_of<'a>(&'a self, archive: &'a Archive, entries: usize) -> impl Iterator<Item = &'a Artwork> {
-        archive.newest().take(entries).map(|slot| self.shown(slot).artwork.as_ref())
     }
 
     fn json_item(&self, artwork: &Artwork) -> Result<Value, RenderError> {

@@ -1,34 +1,35 @@
 //! What the script in the page searches: chunks numbered from the oldest place, and for those places that do not fill one
 //! yet, parts of it, so that an addition rewrites little. A chunk that is full takes the place of its parts.
 
+mod shard;
+mod words;
+
 use serde::Serialize;
 use serde_json::json;
 
-use super::frame::{Card, Framed, timestamp};
+use super::frame::Frame;
 use super::{RenderError, Site};
 use crate::archive::chunk_of;
-use crate::catalogue::{Shown, Slot};
-use crate::gallery::Artwork;
-use crate::untrusted::excerpt;
+use crate::colours::Family;
+use shard::Shard;
 
-/// Places in one chunk: ten thousand artworks make 20 of them, and 19 parts at most.
-pub const SEARCH_CHUNK: u32 = 500;
+/// Places in one chunk: ten thousand artworks make 10 of them, and 19 parts at most.
+pub const SEARCH_CHUNK: u32 = 1_000;
 
 /// Places in one part.
-pub const SEARCH_PART: u32 = 25;
-
-/// How much of a text is searched, in characters.
-const SEARCHED_CHARS: usize = 160;
+pub const SEARCH_PART: u32 = 50;
 
 #[derive(Serialize)]
-struct Entry<'a> {
-    #[serde(flatten)]
-    card: Card,
-    /// Names as on the tags' pages.
-    tags: Vec<&'a str>,
-    /// Everything else that is searched.
-    text: String,
-    created: String,
+struct SearchView<'a> {
+    page: Frame<'a>,
+    colours: Vec<Colour>,
+}
+
+#[derive(Serialize)]
+struct Colour {
+    name: &'static str,
+    sample: String,
+    href: String,
 }
 
 pub(super) fn chunk_path(number: u32) -> String {
@@ -44,11 +45,22 @@ pub(super) fn chunk_of_part(number: u32) -> u32 {
     chunk_of((number - 1) * SEARCH_PART, SEARCH_CHUNK)
 }
 
+/// The address of a search for works of this family, relative to the root.
+pub(super) fn colour_href(family: Family) -> String {
+    format!("search/?c={}", &family.sample()[1..])
+}
+
 impl Site {
     pub(super) fn search_page(&self) -> Result<String, RenderError> {
         let mut frame = self.frame("search/", "Search".to_owned(), format!("Search {}", self.meta.title));
         frame.section = "search";
-        Ok(self.templates.render("search.html", Framed { page: frame })?)
+        let colours = Family::ALL.map(|family| Colour {
+            name: family.name(),
+            sample: family.sample(),
+            href: colour_href(family),
+        });
+        let context = SearchView { page: frame, colours: colours.into() };
+        Ok(self.templates.render("search.html", context)?)
     }
 
     /// The chunks there are, oldest first.
@@ -76,36 +88,13 @@ impl Site {
     /// Names chunks and parts, newest first.
     pub(super) fn search_index(&self) -> Result<String, RenderError> {
         let parts = self.search_parts().rev().map(part_path);
-        let chunks: Vec<String> = parts.chain(self.search_chunks().rev().map(chunk_path)).collect();
-        Ok(serde_json::to_string(&json!({ "version": 1, "chunks": chunks }))?)
+        let shards: Vec<String> = parts.chain(self.search_chunks().rev().map(chunk_path)).collect();
+        Ok(serde_json::to_string(&json!({ "version": 2, "shards": shards }))?)
     }
 
-    /// Of a chunk or a part.
-    pub(super) fn search_entries(&self, number: u32, size: u32) -> Result<String, RenderError> {
-        let slots = self.catalogue.all().chunk(number, size);
-        let entries: Vec<Entry<'_>> = slots.map(|slot| self.entry(slot)).collect();
-        Ok(serde_json::to_string(&entries)?)
+    /// A chunk or a part.
+    pub(super) fn search_shard(&self, number: u32, size: u32) -> Result<String, RenderError> {
+        let works = self.catalogue.all().chunk(number, size).map(|slot| self.shown(slot));
+        Ok(serde_json::to_string(&Shard::new(&self.catalogue, works))?)
     }
-
-    fn entry(&self, slot: Slot) -> Entry<'_> {
-        let Shown { artwork, tags } = self.shown(slot);
-        Entry {
-            card: Card::new(artwork),
-            tags: tags.iter().map(|tag| self.catalogue.tag(*tag).name.as_str()).collect(),
-            text: searched_text(artwork),
-            created: timestamp(artwork.created_at),
-        }
-    }
-}
-
-fn searched_text(artwork: &Artwork) -> String {
-    let texts = [
-        Some(&artwork.description),
-        artwork.prompt.as_ref(),
-        Some(&artwork.category),
-        artwork.materials.as_ref(),
-        artwork.provider.as_ref(),
-    ];
-    let excerpts = texts.into_iter().flatten().map(|text| excerpt(text, SEARCHED_CHARS));
-    excerpts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }

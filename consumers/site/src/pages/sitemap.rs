@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::frame::timestamp;
 use super::{RenderError, Site, artwork_href};
-use crate::tags::Tag;
+use crate::listings::Kind;
 
 /// Artworks in one chunk. Search engines accept 50,000, and as many chunks; an addition rewrites one.
 pub const SITEMAP_CHUNK: u32 = 100;
@@ -40,8 +40,9 @@ impl Site {
     }
 
     pub(super) fn sitemap_listings(&self) -> Result<String, RenderError> {
-        let tags = self.catalogue.tags().map(|(_, tag)| Tag::href(tag));
-        let fronts = [String::new(), "about/".to_owned(), "tags/".to_owned()].into_iter().chain(tags);
+        let overviews = Kind::NAMED.map(|kind| kind.folder().to_owned());
+        let listings = self.catalogue.listings().map(|(_, listing)| listing.href());
+        let fronts = [String::new(), "about/".to_owned()].into_iter().chain(overviews).chain(listings);
         let locations: Vec<Location> =
             fronts.map(|href| Location { url: self.meta.url(&href), changed: None, image: None }).collect();
         Ok(self.templates.render("sitemap.xml", Map { locations })?)

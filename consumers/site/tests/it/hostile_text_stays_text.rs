@@ -66,7 +66,7 @@ fn check_inert(site: &Site) {
             match script.attribute("type") {
                 Some("module") => {
                     let src = script.attribute("src").expect("a module has a source");
-                    let ours = ["/gallery.js", "/likes.js"].iter().any(|name| src.ends_with(name));
+                    let ours = ["/gallery.js", "/likes.js", "/search.js"].iter().any(|name| src.ends_with(name));
                     assert!(ours && src.contains("/assets/") && script.text.is_empty(), "{path}: {src}");
                 }
                 Some("application/ld+json") => {

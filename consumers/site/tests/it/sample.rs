@@ -83,8 +83,15 @@ pub(crate) fn artwork(number: u32) -> Artwork {
         pixelated: false,
         palette: vec![Swatch { colour: "#102030".to_owned(), per_mille: 1000 }],
         placeholder: Some("3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned()),
+        cover: version(number),
+        lineage: vec![],
         variants: vec![],
     }
+}
+
+/// The variant that the `number`-th artwork shows.
+pub(crate) fn version(number: u32) -> Uuid {
+    Uuid::from_u128(u128::from(number) + (1 << 64))
 }
 
 /// A site that shows them, the last one as the newest.
