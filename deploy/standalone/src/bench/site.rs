@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use atelier_events::Swatch;
+use atelier_events::{Lineage, Relation, Swatch, VariantId};
 use atelier_site::gallery::{Artwork, Image, PixelRendering, SiteMeta};
 use atelier_site::pages::Site;
 use atelier_site::release::{Compare, Deployed};
@@ -23,14 +23,22 @@ use super::rounds::median;
 use crate::table::{self, Align};
 
 /// Additions that are measured, one artwork each. Odd, so that the median is one that was measured.
-const ADDITIONS: u32 = 9;
+const ADDITIONS: u32 = 25;
 /// Releases that can be gone back to, as the daemon keeps them.
 const KEPT: u32 = 20;
 /// Tags that there are, and of each artwork.
 const TAGS: u32 = 200;
 const TAGS_EACH: u32 = 5;
-const WORDS: [&str; 12] =
-    ["harbour", "dusk", "paper", "lantern", "quiet", "river", "copper", "winter", "garden", "signal", "marble", "tide"];
+const CATEGORIES: [&str; 8] = ["painting", "print", "drawing", "pixels", "photograph", "collage", "animation", "other"];
+const ARTISTS: u32 = 40;
+const PALETTE: [&str; 10] =
+    ["#102030", "#a0b0c0", "#d12f2f", "#f08a24", "#f2cf2e", "#359b46", "#1a9c94", "#2f66d4", "#7f41c2", "#7c4c25"];
+/// Of so many works one comes from another.
+const DERIVED_EVERY: u32 = 4;
+/// Two or three of them make a word.
+const SYLLABLES: [&str; 16] =
+    ["ha", "bor", "dus", "ken", "pa", "lan", "ter", "qui", "ri", "ver", "co", "win", "gar", "sig", "mar", "tide"];
+const VOCABULARY: u32 = 4_096;
 /// The same file systems' files, without anything else.
 const PLAIN: &str =
     "the same files written one after the other into an empty folder, nothing rendered, compared or synced";
@@ -61,10 +69,11 @@ struct Against {
 pub(super) async fn measure(artworks: u32, json: bool) -> anyhow::Result<()> {
     let folder = Folder::create()?;
     if !json {
-        let (each, tags) = (TAGS_EACH, TAGS);
+        let (each, tags, categories) = (TAGS_EACH, TAGS, CATEGORIES.len());
         writeln!(
             std::io::stdout(),
-            "{artworks} artworks with {each} of {tags} tags each, below {}",
+            "{artworks} artworks by {ARTISTS} artists in {categories} categories, with {each} of {tags} tags and 3 colours \
+             each, one of {DERIVED_EVERY} come from another, below {}",
             folder.0.display()
         )?;
     }
@@ -125,8 +134,10 @@ async fn lines(artworks: u32, folder: &Path) -> anyhow::Result<Vec<Line>> {
     let (append, append_plain) = (median(times), median(baselines));
     let mut lines = vec![
         line("append_ms", append, "ms", against(append, append_plain), Some(7_900.0)),
-        line("append_files", median(files), "files", None, Some(410.0)),
-        line("append_bytes", median(bytes), "bytes", None, Some(15_400_000.0)),
+        line("append_files", median(files.clone()), "files", None, Some(410.0)),
+        line("append_files_most", most(&files), "files", None, None),
+        line("append_bytes", median(bytes.clone()), "bytes", None, Some(15_400_000.0)),
+        line("append_bytes_most", most(&bytes), "bytes", None, None),
         line("full_wall_s", full_wall, "s", against(full_wall, plain_full), Some(7.9)),
         line("full_files", float(first.release.files), "files", None, Some(11_148.0)),
         line("spare_trees_s", spares, "s", against(spares, plain_full), None),
@@ -200,18 +211,47 @@ fn meta() -> SiteMeta {
     }
 }
 
+/// A number that looks like chance, the same for the same work.
+fn chance(number: u32, salt: u32) -> u32 {
+    let mixed = (number ^ salt.wrapping_mul(0x9e37_79b9)).wrapping_add(1).wrapping_mul(0x85eb_ca6b);
+    let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0xc2b2_ae35);
+    mixed ^ (mixed >> 13)
+}
+
+/// A few words are as common as in a language, and most are rare.
+fn word(number: u32, salt: u32) -> String {
+    let [one, other] = [chance(number, salt) % VOCABULARY, chance(number, salt + 1_000) % VOCABULARY];
+    let rank = one * other / VOCABULARY;
+    let syllable = |at: u32| SYLLABLES[(rank >> (4 * at)) as usize % SYLLABLES.len()];
+    format!("{}{}{}", syllable(0), syllable(1), if rank < 256 { "" } else { syllable(2) })
+}
+
+fn id(number: u32) -> Uuid {
+    Uuid::from_u128((u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+}
+
+/// The variant that a work shows.
+fn version(number: u32) -> Uuid {
+    Uuid::from_u128(!id(number).as_u128())
+}
+
 fn artwork(number: u32) -> Artwork {
-    let id = Uuid::from_u128((u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
-    let word = |at: u32| WORDS[(number.wrapping_mul(31) / (at + 1) + at * 7) as usize % WORDS.len()];
-    let words = |from: u32, count: u32| (from..from + count).map(word).collect::<Vec<_>>().join(" ");
+    let id = id(number);
+    let words =
+        |from: u32, count: u32| (from..from + count).map(|salt| word(number, salt)).collect::<Vec<_>>().join(" ");
     let at = OffsetDateTime::UNIX_EPOCH + Duration::minutes(i64::from(number));
+    let swatch = |(place, per_mille): (u32, u16)| Swatch {
+        colour: PALETTE[(chance(number, 50) as usize + 3 * place as usize) % PALETTE.len()].to_owned(),
+        per_mille,
+    };
+    let parent = number.checked_sub(1 + chance(number, 60) % 500).filter(|_| number.is_multiple_of(DERIVED_EVERY));
     Artwork {
         id,
         title: format!("{} {number}", words(0, 2)),
         description: words(2, 20),
-        artist: format!("Artist {}", number % 40),
-        tags: (0..TAGS_EACH).map(|tag| format!("tag {}", (number * 7 + tag * tag * 31 + number / 3) % TAGS)).collect(),
-        category: "other".to_owned(),
+        artist: format!("Artist {}", chance(number, 70) % ARTISTS),
+        tags: (0..TAGS_EACH).map(|tag| format!("tag {}", chance(number, 80 + tag) % TAGS)).collect(),
+        category: CATEGORIES[chance(number, 90) as usize % CATEGORIES.len()].to_owned(),
         materials: None,
         dimensions: None,
         featured: number.is_multiple_of(50),
@@ -219,7 +259,7 @@ fn artwork(number: u32) -> Artwork {
         video_url: None,
         created_at: at,
         published_at: at,
-        prompt: Some(words(5, 24)),
+        prompt: Some(words(100, 24)),
         provider: Some("sketch".to_owned()),
         model: None,
         seed: Some(number.into()),
@@ -235,12 +275,21 @@ fn artwork(number: u32) -> Artwork {
         animation: None,
         card: None,
         pixelated: false,
-        palette: [("#102030", 700), ("#a0b0c0", 300)]
-            .map(|(colour, per_mille)| Swatch { colour: colour.to_owned(), per_mille })
-            .into(),
-        placeholder: Some("3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned()),
+        palette: [(0, 500), (1, 300), (2, 150), (3, 50)].map(swatch).into(),
+        placeholder: Some(placeholder(number)),
+        cover: version(number),
+        lineage: parent
+            .map(|parent| Lineage { parent: VariantId(version(parent)), relation: Relation::Derived })
+            .into_iter()
+            .collect(),
         variants: vec![],
     }
+}
+
+/// A thumbhash that no other work has but by chance.
+fn placeholder(number: u32) -> String {
+    let digit = |place: u32| char::from(b'a' + u8::try_from(chance(number, 110 + place) % 26).unwrap_or_default());
+    format!("3OcRJYB4d3h/{}+j2w", (0..12).map(digit).collect::<String>())
 }
 
 fn image(kind: &str, artwork: Uuid, (width, height): (u32, u32)) -> Image {
@@ -271,6 +320,10 @@ fn peak_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
     kib.parse::<f64>().ok().map(|kib| kib / 1_024.0)
+}
+
+fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
 }
 
 fn milliseconds(began: Instant) -> f64 {
