@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -23,6 +23,8 @@ pub struct Shown {
     pub artwork: Arc<Artwork>,
     /// Where it is listed besides the whole gallery: see [`listed_by`].
     pub listings: Vec<ListingId>,
+    /// Its card, once a listing has shown it: it is on a page of each.
+    pub(crate) card: OnceLock<Box<str>>,
 }
 
 /// What is shown, and where. What it holds follows from what it was told, in order, and from nothing else.
@@ -148,7 +150,7 @@ impl Catalogue {
             self.ids.push(artwork.id);
             self.shown.push(None);
         }
-        self.shown[slot.0 as usize] = Some(Shown { artwork, listings });
+        self.shown[slot.0 as usize] = Some(Shown { artwork, listings, card: OnceLock::new() });
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! together.
 
 mod artwork;
+mod card;
 mod concerns;
 mod feeds;
 mod frame;

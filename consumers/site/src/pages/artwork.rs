@@ -172,7 +172,7 @@ impl Site {
     }
 
     fn artwork_view(&self, slot: Slot) -> ArtworkView<'_> {
-        let Shown { artwork, listings } = self.shown(slot);
+        let Shown { artwork, listings, .. } = self.shown(slot);
         let listings: Vec<&Listing> = listings.iter().map(|id| self.catalogue.listing(*id)).collect();
         let of = |kind: Kind| listings.iter().filter(move |listing| listing.kind == kind).copied();
         let palette: Vec<SwatchView> =

@@ -1,4 +1,4 @@
-//! What every HTML page has around its content, and how a single artwork appears in a listing.
+//! What every HTML page has around its content, and what pages say in the same way.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,15 +6,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::{RenderError, Site, artwork_href, media_path};
+use super::{RenderError, Site, media_path};
 use crate::archive::PAGE_SIZE;
 use crate::backdrop::tint;
 use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::untrusted::{WebLink, colour, encode_path, excerpt, web_link};
-
-/// Aspect ratios that a listing keeps; beyond them it shows the middle of the picture, so that neither a panorama nor a
-/// column takes a row for itself.
-const LISTED_RATIOS: std::ops::RangeInclusive<f64> = 0.6..=2.2;
 
 /// The head of a page and the way from it to the site's root.
 #[derive(Debug, Serialize)]
@@ -47,21 +43,6 @@ pub(super) struct SocialImage {
     pub height: u32,
     pub media_type: String,
     pub alt: String,
-}
-
-/// An artwork in a listing. Paths are relative to the root.
-#[derive(Debug, Serialize)]
-pub(super) struct Card {
-    pub href: String,
-    pub src: String,
-    pub title: String,
-    pub artist: String,
-    pub width: u32,
-    pub height: u32,
-    /// Width by height with three decimals: the share of a row.
-    pub ratio: String,
-    pub tint: Option<String>,
-    pub pixelated: bool,
 }
 
 /// A picture with the size that keeps its place free. The path is relative to the root.
@@ -157,24 +138,6 @@ impl Site {
             height: image.height,
             media_type: image.media_type.clone(),
             alt: title(artwork),
-        }
-    }
-}
-
-impl Card {
-    pub(super) fn new(artwork: &Artwork) -> Self {
-        let picture = Picture::new(&artwork.preview);
-        let ratio = f64::from(artwork.preview.width.max(1)) / f64::from(artwork.preview.height.max(1));
-        Self {
-            href: artwork_href(&artwork.id),
-            src: picture.src,
-            title: title(artwork),
-            artist: excerpt(&artwork.artist, 60),
-            width: picture.width,
-            height: picture.height,
-            ratio: format!("{:.3}", ratio.clamp(*LISTED_RATIOS.start(), *LISTED_RATIOS.end())),
-            tint: tint_of(artwork),
-            pixelated: artwork.pixelated,
         }
     }
 }

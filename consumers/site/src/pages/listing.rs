@@ -1,8 +1,9 @@
 //! Pages that show many artworks: the front and the pages of each listing, and the overviews that lead to them.
 
+use minijinja::value::Value;
 use serde::Serialize;
 
-use super::frame::{Card, Frame};
+use super::frame::Frame;
 use super::search::colour_href;
 use super::{RenderError, Site, feeds};
 use crate::archive::PAGE_SIZE;
@@ -20,7 +21,8 @@ struct ListingView<'a> {
     overview: Option<OverviewLink>,
     /// A search that finds what is in it, where there is one for its kind.
     search: Option<String>,
-    cards: Vec<Card>,
+    /// HTML; empty where there are none.
+    cards: Value,
     number: Option<u32>,
 }
 
@@ -116,7 +118,7 @@ impl Site {
         let is_named = kind != Kind::All;
         frame.section = if is_named { "browse" } else { "works" };
         frame.feed = (is_named && kind.has_feeds()).then(|| encode_path(&feeds::atom_path(said.listing)));
-        let cards: Vec<Card> = slots.map(|slot| Card::new(&self.shown(slot).artwork)).collect();
+        let cards = self.cards(slots, &frame.root)?;
         let context = ListingView {
             page: frame,
             heading: &said.heading,
