@@ -4,7 +4,7 @@
 
 mod painting;
 
-use atelier_events::Swatch;
+use atelier_events::{Lineage, Relation, Swatch, VariantId};
 use sha2::{Digest, Sha256};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -82,7 +82,7 @@ fn artwork(number: u32, pictures: &mut Vec<(Image, Vec<u8>)>) -> Artwork {
         description: format!("Looking over the {} before anybody was up.\nThe wind had just turned.", word(&PLACES, 5)),
         artist: word(&ARTISTS, 1).to_owned(),
         tags: vec![word(&PLACES, 5).to_owned(), if is_pixel_art { "pixels" } else { "landscape" }.to_owned()],
-        category: "digital".to_owned(),
+        category: if is_pixel_art { "pixel art" } else { "digital" }.to_owned(),
         materials: None,
         dimensions: None,
         featured: number.is_multiple_of(7),
@@ -108,10 +108,17 @@ fn artwork(number: u32, pictures: &mut Vec<(Image, Vec<u8>)>) -> Artwork {
         pixelated: is_pixel_art,
         palette,
         placeholder: (!is_pixel_art).then(|| "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned()),
+        cover: cover_of(number),
+        lineage: vec![],
         variants: vec![],
     };
     odd(number, &mut artwork, &mut cutting);
     artwork
+}
+
+/// The version of the `number`-th work that is shown large.
+fn cover_of(number: u32) -> Uuid {
+    Uuid::from_u128((1 << 64) + u128::from(number))
 }
 
 /// What templates have to get along with beside the usual.
@@ -157,8 +164,15 @@ fn odd(number: u32, artwork: &mut Artwork, cutting: &mut Cutting<'_>) {
                     display: cutting.cut("display", 480, 320),
                     thumb: cutting.cut("thumb", 150, 150),
                     prompt: (step > 1).then(|| "the same, with more fog".to_owned()),
+                    lineage: vec![Lineage { parent: VariantId(cover_of(36)), relation: Relation::Derived }],
                 });
             }
+        }
+        // From a work that is shown, and from one that is not.
+        36 => {
+            artwork.lineage = [(20, Relation::Forked), (WORKS, Relation::Derived)]
+                .map(|(parent, relation)| Lineage { parent: VariantId(cover_of(parent)), relation })
+                .into();
         }
         38 => artwork.animation = Some(cutting.cut("animation", 240, 160)),
         31 => artwork.lossless = Some(cutting.cut("lossless", 24, 24)),

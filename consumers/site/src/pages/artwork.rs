@@ -4,7 +4,8 @@ use atelier_events::{Lineage, Relation, Swatch};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::frame::{Card, Frame, Moment, Picture, timestamp, tint_of, title};
+use super::card::Card;
+use super::frame::{Frame, Moment, Picture, timestamp, tint_of, title};
 use super::{RenderError, Site, artwork_href};
 use crate::backdrop::impression;
 use crate::catalogue::{Shown, Slot};

@@ -27,7 +27,7 @@ const EAGER: usize = 6;
 
 /// An artwork in a listing. Paths are relative to the root.
 #[derive(Debug, Serialize)]
-struct Card {
+pub(super) struct Card {
     href: String,
     src: String,
     title: String,
@@ -75,7 +75,7 @@ impl Site {
 }
 
 impl Card {
-    fn new(artwork: &Artwork) -> Self {
+    pub(super) fn new(artwork: &Artwork) -> Self {
         let picture = Picture::new(&artwork.preview);
         let ratio = f64::from(artwork.preview.width.max(1)) / f64::from(artwork.preview.height.max(1));
         Self {
