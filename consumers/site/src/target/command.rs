@@ -19,6 +19,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use atelier_events::blobs::sha256;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
@@ -60,8 +61,10 @@ impl Command {
                 ));
             }
         };
+        // As a digest: whoever reads the folder need not read what may stand in a command.
+        let identity = sha256(format!("{:?} {program:?} {arguments:?}", settings.working_dir).as_bytes());
         Ok(Self {
-            identity: format!("command {} {program} {}", settings.working_dir.display(), arguments.join(" ")),
+            identity: format!("command {identity}"),
             program,
             arguments,
             working_dir: Some(settings.working_dir.clone()).filter(|dir| !dir.as_os_str().is_empty()),

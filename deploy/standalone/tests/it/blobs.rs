@@ -1,6 +1,6 @@
 //! What `atelier_events::Blobs` promises, on the embedded server.
 
-use atelier_events::blobs::{Head, MAX_KEY_BYTES, PART_BYTES, StoreSettings, sha256};
+use atelier_events::blobs::{Head, MAX_KEY_BYTES, MAX_SERVED_KEY_BYTES, PART_BYTES, Served, StoreSettings, sha256};
 use atelier_events::{Blob, BlobError, Blobs};
 use bytes::Bytes;
 use futures::future::{FutureExt as _, join_all, try_join_all};
@@ -287,14 +287,24 @@ async fn a_wrong_secret_is_refused_for_good() {
 #[tokio::test]
 async fn a_malformed_key_is_refused_before_it_is_sent() {
     let nowhere = Blobs::connect(&StoreSettings { endpoint: "http://127.0.0.1:1".to_owned(), ..Default::default() });
-    let long = "k".repeat(MAX_KEY_BYTES + 1);
-    for key in ["", "/a", "a/", "a//b", "..", "a/../b", "a/./b", "a\\b", "a\nb", &long] {
+    let malformed = ["", "/a", "a/", "a//b", "..", "a/../b", "a/./b", "a\\b", "a\nb"];
+    // A file of a site may have a longer name than a blob.
+    let (long, longest) = ("k".repeat(MAX_KEY_BYTES + 1), "k".repeat(MAX_SERVED_KEY_BYTES + 1));
+    let served = Served { media_type: "text/plain", cache_control: "no-store" };
+    for key in malformed.into_iter().chain([longest.as_str()]) {
         for error in [
             nowhere.head(key).await.map(drop).unwrap_err(),
+            nowhere.put_served(key, bytes(1), served).await.unwrap_err(),
+            nowhere.delete(key).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, BlobError::Invalid { .. }), "{key:?}: {error:?}");
+        }
+    }
+    for key in malformed.into_iter().chain([long.as_str()]) {
+        for error in [
             nowhere.get(key, 1).await.map(drop).unwrap_err(),
             nowhere.put(key, bytes(1), "text/plain").await.map(drop).unwrap_err(),
             nowhere.copy("a", key, "text/plain").await.unwrap_err(),
-            nowhere.delete(key).await.unwrap_err(),
             nowhere.upload(key, "text/plain").map(drop).unwrap_err(),
         ] {
             assert!(matches!(error, BlobError::Invalid { .. }), "{key:?}: {error:?}");
