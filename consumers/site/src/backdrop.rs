@@ -88,7 +88,7 @@ impl Picture {
         for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
             let [light, yellow, red] = [&self.light, &self.yellow, &self.red].map(|channel| channel.at(x, y));
             let blue = light - 2.0 / 3.0 * yellow;
-            let warm = (3.0 * light - blue + red) / 2.0;
+            let warm = f32::midpoint(3.0 * light - blue, red);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
             rgb.extend([warm, warm - red, blue].map(|channel| (channel.clamp(0.0, 1.0) * 255.0).round() as u8));
         }
@@ -148,7 +148,8 @@ mod tests {
             let rgb = Picture::read(&hash).expect("it can be read").rgb();
             for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
                 // The corner of four of its pixels, or close to it.
-                let (down, across) = ((2 * y + 1) * height / (2 * SIDE), (2 * x + 1) * width / (2 * SIDE));
+                let corner = |at: usize, of: usize| ((2 * at + 1) * of + SIDE) / (2 * SIDE);
+                let (down, across) = (corner(y, height), corner(x, width));
                 for channel in 0..3 {
                     let pixel =
                         |up: usize, left: usize| u32::from(rgba[((down - up) * width + across - left) * 4 + channel]);

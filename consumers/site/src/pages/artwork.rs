@@ -358,7 +358,7 @@ impl<'a> VariantView<'a> {
         let kinship = if names(&artwork.lineage, variant.id) {
             Some("Became this one")
         } else if names(&variant.lineage, artwork.cover) {
-            Some("Came from this one")
+            Some("From this one")
         } else {
             None
         };

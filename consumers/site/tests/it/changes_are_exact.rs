@@ -38,8 +38,8 @@ fn artwork(number: u32, way: u32) -> Artwork {
         3 => artwork.tags.clear(),
         4 => artwork.preview = sample::image(&format!("preview/{number}/{way}.webp"), 200, 100),
         5 => {
-            artwork.artist = ["ARTIST 1", "Somebody Else", ""][number as usize % 3].to_owned();
-            artwork.category = ["Painting", ""][number as usize % 2].to_owned();
+            ["ARTIST 1", "Somebody Else", ""][number as usize % 3].clone_into(&mut artwork.artist);
+            ["Painting", ""][number as usize % 2].clone_into(&mut artwork.category);
         }
         6 => artwork.palette = [("#d12f2f", 400), ("#ffffff", 600)].map(swatch).into(),
         7 => artwork.lineage = vec![from(number / 2, Relation::Forked), from(number + 1, Relation::Derived)],

@@ -21,7 +21,7 @@ fn strip(site: &Site, number: u32) -> Vec<(String, String)> {
     let text = std::str::from_utf8(page).expect("a page is UTF-8");
     let Some(start) = text.find("<section class=\"strip kin\"") else { return vec![] };
     let end = start + text[start..].find("</section>").expect("it ends") + "</section>".len();
-    let found = elements(text[start..end].as_bytes());
+    let found = elements(&page[start..end]);
     let hrefs = named(&found, "a").filter_map(|link| link.attribute("href"));
     let said = named(&found, "small").map(|small| small.text.clone()).filter(|said| said != "This work");
     hrefs.map(|href| href.trim_start_matches("../").to_owned()).zip(said).collect()

@@ -98,13 +98,14 @@ fn in_a_large_gallery_an_addition_rewrites_few_files_besides_its_pictures() {
 #[test]
 fn a_listing_shows_what_came_to_it_at_once_while_it_is_small_and_in_rows_when_it_is_large() {
     let mut archive = Archive::new(Pace::InRows);
+    let mut shown = vec![];
     for number in 0..SMALL + 3 * ROW {
         archive.enter(Slot(number));
-        let shown = archive.newest_shown().count() as u32;
-        let given = number + 1;
-        assert_eq!(shown, if given <= SMALL { given } else { given - given % ROW });
-        assert_eq!(archive.len() as u32, given);
+        shown.push(archive.newest_shown().count());
     }
+    let (small, row) = (SMALL as usize, ROW as usize);
+    let expected = |given: usize| if given <= small { given } else { given - given % row };
+    assert_eq!(shown, (1..=small + 3 * row).map(expected).collect::<Vec<_>>());
 }
 
 /// A gallery in which the only works of a listing that are left have come last.

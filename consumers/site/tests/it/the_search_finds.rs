@@ -28,6 +28,10 @@ fn texts(value: &Value) -> Vec<&str> {
     value.as_array().expect("an array").iter().map(|text| text.as_str().expect("a text")).collect()
 }
 
+fn index(value: &Value) -> Option<usize> {
+    value.as_u64().map(|at| usize::try_from(at).expect("a place in a list"))
+}
+
 fn read(shard: &[u8]) -> Vec<Found> {
     let shard: Value = serde_json::from_slice(shard).expect("a shard is JSON");
     let text = |name: &str| shard[name].as_str().expect("a text");
@@ -46,9 +50,9 @@ fn read(shard: &[u8]) -> Vec<Found> {
     }
     let column = |name: &str, place: usize| {
         let names = texts(&shard[name]["names"]);
-        shard[name]["of"][place].as_u64().map(|at| names[at as usize].to_owned())
+        Some(names[index(&shard[name]["of"][place])?].to_owned())
     };
-    let works = titles.into_iter().zip(words_of).enumerate().map(|(place, (title, words))| {
+    let told = titles.into_iter().zip(words_of).enumerate().map(|(place, (title, words))| {
         let id = &text("ids")[22 * place..22 * (place + 1)];
         let tags = texts(&shard["tags"]["names"]);
         let own = shard["tags"]["of"][place].as_array().expect("places of tags");
@@ -58,12 +62,12 @@ fn read(shard: &[u8]) -> Vec<Found> {
             picture: [text("picture_start"), texts(&shard["pictures"])[place], text("picture_end")].concat(),
             artist: column("artists", place),
             category: column("categories", place),
-            tags: own.iter().map(|at| tags[at.as_u64().expect("a place") as usize].to_owned()).collect(),
+            tags: own.iter().map(|at| tags[index(at).expect("a place")].to_owned()).collect(),
             palette: texts(&shard["palettes"])[place].to_owned(),
             words,
         }
     });
-    works.collect()
+    told.collect()
 }
 
 fn shards(pages: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
@@ -103,7 +107,7 @@ fn every_work_is_found_once_newest_first_and_what_is_told_of_it_is_true() {
 fn ten_thousand_works_take_forty_files_at_most() {
     let parts = SEARCH_CHUNK / SEARCH_PART - 1;
     assert!(10_000 / SEARCH_CHUNK + parts + 2 <= 40, "with the page and the list of shards");
-    let pages = sample::rendered(&sample::site((0..SEARCH_PART * 3 + 1).map(sample::artwork).collect()));
+    let pages = sample::rendered(&sample::site((0..=SEARCH_PART * 3).map(sample::artwork).collect()));
     let files: Vec<&String> = pages.keys().filter(|path| path.starts_with("search")).collect();
     assert_eq!(files.len(), 4 + 2, "{files:?}");
 }

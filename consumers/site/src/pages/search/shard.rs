@@ -65,13 +65,13 @@ struct Column<'a, T> {
 impl<'a> Shard<'a> {
     pub(super) fn new(catalogue: &'a Catalogue, works: impl Iterator<Item = &'a Shown>) -> Self {
         let mut shard = Self::default();
-        let mut words = Words::default();
+        let mut index = Words::default();
         for (place, shown) in works.enumerate() {
             shard.add(catalogue, place, shown);
-            words.add(place, searched_texts(&shown.artwork, catalogue, shown));
+            index.add(place, searched_texts(&shown.artwork, catalogue, shown));
         }
         shard.share_affixes();
-        (shard.words, shard.found) = words.written();
+        (shard.words, shard.found) = index.written();
         shard
     }
 
