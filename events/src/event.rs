@@ -14,7 +14,7 @@ use crate::id::{Position, Stream, Version};
 use crate::site::SiteEvent;
 use crate::trace;
 use crate::upcast;
-use crate::variant::VariantEvent;
+use crate::variant::{Restored, VariantEvent};
 
 /// Everything that can happen. Closed: a new event does not compile until every fold has answered it.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,8 +106,9 @@ impl Event {
                 [rendered.original].into_iter().chain(renditions).collect()
             }
             Self::Variant(VariantEvent::Restored(restored)) => {
-                let renditions = restored.rendered.into_iter().flat_map(|rendered| rendered.renditions);
-                restored.original.into_iter().chain(renditions.map(|rendition| rendition.blob)).collect()
+                let Restored { original, rendered, .. } = *restored;
+                let renditions = rendered.into_iter().flat_map(|rendered| rendered.renditions);
+                original.into_iter().chain(renditions.map(|rendition| rendition.blob)).collect()
             }
             Self::Export(ExportEvent::Completed(completed)) => vec![completed.archive],
             Self::Export(ExportEvent::Requested(requested)) => match requested.selection {

@@ -41,7 +41,7 @@ pub enum VariantEvent {
     Failed(Failed),
     /// It was in a gallery before, and is as it was there: nothing is made again for it.
     #[serde(rename = "variant.restored")]
-    Restored(Restored),
+    Restored(Box<Restored>),
 }
 
 impl VariantEvent {

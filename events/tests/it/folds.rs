@@ -224,13 +224,13 @@ fn what_is_restored_is_as_it_was_and_goes_on_from_there() -> anyhow::Result<()> 
     for event in sample_events()? {
         match event {
             Event::Artwork(ArtworkEvent::Created(event)) if event.added_at.is_some() => created = Some(event),
-            Event::Variant(VariantEvent::Restored(event)) if event.rendered.is_some() => sample = Some(event),
+            Event::Variant(VariantEvent::Restored(event)) if event.rendered.is_some() => sample = Some(*event),
             _ => {}
         }
     }
     let (Some(created), Some(sample)) = (created, sample) else { anyhow::bail!("no samples") };
     let whole = Restored { failure: None, ..sample.clone() };
-    let restored = |restored: &Restored| Event::Variant(VariantEvent::Restored(restored.clone()));
+    let restored = |restored: &Restored| Event::Variant(VariantEvent::Restored(Box::new(restored.clone())));
     let first = Artwork::fold(None, &recorded(&Event::Artwork(ArtworkEvent::Created(created.clone())), 1))?;
     let after = |event: &Event| Artwork::fold(first.clone(), &recorded(event, 2));
 

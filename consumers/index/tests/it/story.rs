@@ -184,7 +184,7 @@ pub(crate) fn restored(artwork_id: ArtworkId, variant_id: VariantId, state: Vari
     else {
         unreachable!("they are variants' events")
     };
-    Event::Variant(VariantEvent::Restored(variant::Restored {
+    Event::Variant(VariantEvent::Restored(Box::new(variant::Restored {
         artwork_id,
         variant_id,
         generation_id: Some(GenerationId::new()),
@@ -199,7 +199,7 @@ pub(crate) fn restored(artwork_id: ArtworkId, variant_id: VariantId, state: Vari
         failure: (state == VariantState::Failed).then_some(failure),
         elapsed_ms: Some(12),
         cost_micros: Some(34),
-    }))
+    })))
 }
 
 pub(crate) fn failed(variant_id: VariantId, error: &str) -> Event {

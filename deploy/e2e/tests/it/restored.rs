@@ -38,7 +38,7 @@ impl Gallery {
         let blobs = &processes.connections.blobs;
         let mut sidecars = BTreeMap::new();
         for entry in blobs.page("originals/", None).await?.entries {
-            if entry.key.ends_with(".json") {
+            if entry.key.strip_suffix(".json").is_some() {
                 let text = String::from_utf8(blobs.get(&entry.key, LIMIT).await?.to_vec())?;
                 let placed = |line: &&str| line.contains("\"position\": ") || line.contains("\"readyPosition\": ");
                 ensure!(text.lines().filter(placed).count() == 2, "{text}");

@@ -93,7 +93,7 @@ pub(super) async fn examine(blobs: &Blobs, sidecar: Sidecar, lengths_only: bool)
         damaged.extend(renditions.into_iter().map(|wrong| damage(wrong, then)));
         let then = if fate == Fate::AsItWas { Then::Gone } else { Then::Failed };
         damaged.extend(variant.original.iter().zip(original).map(|wrong| damage(wrong, then)));
-        restored.push(Event::Variant(VariantEvent::Restored(fate.restored(&sidecar, variant))));
+        restored.push(Event::Variant(VariantEvent::Restored(Box::new(fate.restored(&sidecar, variant)))));
         if fate == Fate::CutAgain {
             let asked = RecutRequested { variant_id: variant.id, priority: Priority::Bulk };
             recuts.push(Event::Variant(VariantEvent::RecutRequested(asked)));

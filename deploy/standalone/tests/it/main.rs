@@ -22,3 +22,4 @@ mod store;
 mod tail;
 mod themes;
 mod verify;
+mod works;

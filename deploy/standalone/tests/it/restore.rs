@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use atelier_events::artwork::Created;
 use atelier_events::log::Write;
-use atelier_events::variant::{Failed, Rendered, Requested, Restored, Uploaded};
+use atelier_events::variant::{Failed, Restored};
 use atelier_events::{
-    Append, Artwork, ArtworkEvent, ArtworkId, Blob, Connections, Context, Event, ExpectedVersion, GenerationId,
-    Lineage, Look, NewEvent, Position, Recipe, Recorded, Relation, Rendition, RenditionKind, Stage, Stream, Swatch,
-    VariantEvent, VariantId, keys, log,
+    Append, Artwork, ArtworkEvent, ArtworkId, Blob, Connections, Context, Event, ExpectedVersion, NewEvent,
+    RenditionKind, Stage, Stream, VariantEvent, VariantId, keys, log,
 };
-use atelier_index::{Sidecars, gallery};
-use atelier_runtime::{Attempt, Job as _, Progress};
+use atelier_index::gallery;
 use atelier_standalone::restore::{Found, Options, Outcome, Summary, Then, restore};
 use bytes::Bytes;
 use serde_json::Value;
@@ -19,147 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::installation::{Installation, details};
 use crate::store::bytes;
+use crate::works::{OWNER, Work, gallery as three_works, history, simple, write_sidecars};
 
-const OWNER: &str = "ann";
 /// Longer than any sidecar here.
 const LIMIT: u64 = 1 << 20;
-
-/// The stream of one artwork, told as its consumers would.
-struct Work {
-    id: ArtworkId,
-    variants: Vec<VariantId>,
-}
-
-impl Work {
-    async fn create(installation: &Installation, title: &str) -> Self {
-        let id = ArtworkId::new();
-        let created = Created::new(id, OWNER.to_owned(), details(title));
-        installation.append(Stream::artwork(id), vec![Event::Artwork(ArtworkEvent::Created(created))]).await;
-        Self { id, variants: Vec::new() }
-    }
-
-    async fn tell(&self, installation: &Installation, event: VariantEvent) {
-        installation.append(Stream::artwork(self.id), vec![Event::Variant(event)]).await;
-    }
-
-    async fn upload(&mut self, installation: &Installation) -> VariantId {
-        let variant_id = VariantId::new();
-        self.variants.push(variant_id);
-        let uploaded = Uploaded {
-            artwork_id: self.id,
-            variant_id,
-            upload_key: format!("uploads/{variant_id}/a.png"),
-            filename: "a.png".to_owned(),
-            length: 4_000,
-            recipe: None,
-            lineage: Vec::new(),
-            priority: atelier_events::Priority::default(),
-        };
-        self.tell(installation, VariantEvent::Uploaded(uploaded)).await;
-        variant_id
-    }
-
-    /// A further version, made from the last.
-    async fn request(&mut self, installation: &Installation) -> VariantId {
-        let variant_id = VariantId::new();
-        let lineage = self.variants.last().map(|parent| Lineage { parent: *parent, relation: Relation::Refined });
-        self.variants.push(variant_id);
-        let params = serde_json::json!({ "strength": 0.5, "model": "ink" });
-        let requested = Requested {
-            artwork_id: self.id,
-            variant_id,
-            generation_id: GenerationId::new(),
-            recipe: Recipe {
-                provider: "sketch".to_owned(),
-                prompt: "in the \"rain\" 雨".to_owned(),
-                seed: u64::MAX,
-                width: 64,
-                height: 48,
-                params,
-            },
-            lineage: lineage.into_iter().collect(),
-            priority: atelier_events::Priority::default(),
-            not_before: None,
-        };
-        self.tell(installation, VariantEvent::Requested(requested)).await;
-        variant_id
-    }
-
-    /// Its original and two renditions, in the bucket and in the log.
-    async fn render(&self, installation: &Installation, variant_id: VariantId) {
-        let blobs = &installation.connections.blobs;
-        let png: Bytes = [variant_id.0.as_bytes().as_slice(), &bytes(4_000)].concat().into();
-        let original = blobs.put(&keys::original(OWNER, variant_id, "png"), png, "image/png").await.unwrap();
-        let set = keys::RenditionSet { owner: OWNER, variant: variant_id, original: &original.sha256, recipe: "5f2c" };
-        let mut renditions = Vec::new();
-        for (kind, length) in [(RenditionKind::Display, 900), (RenditionKind::Icon, 90)] {
-            let blob = blobs.put(&set.rendition(kind), bytes(length), "image/jpeg").await.unwrap();
-            renditions.push(Rendition { kind, blob, width: 30, height: 20 });
-        }
-        blobs.put(&set.manifest(), Bytes::from_static(b"{}"), "application/json").await.unwrap();
-        let rendered = Rendered {
-            variant_id,
-            original,
-            width: 60,
-            height: 40,
-            renditions,
-            look: Look::Flat,
-            palette: vec![Swatch { colour: "#204060".to_owned(), per_mille: 1_000 }],
-            placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
-            recipe_hash: Some("5f2c".to_owned()),
-        };
-        self.tell(installation, VariantEvent::Rendered(rendered)).await;
-    }
-
-    async fn fail(&self, installation: &Installation, variant_id: VariantId) {
-        let failed = Failed { variant_id, stage: Stage::Generate, error: "the provider refused".to_owned() };
-        self.tell(installation, VariantEvent::Failed(failed)).await;
-    }
-
-    fn sidecar(&self) -> String {
-        keys::sidecar(OWNER, self.id)
-    }
-}
-
-/// An upload that is complete.
-async fn simple(installation: &Installation, title: &str) -> Work {
-    let mut work = Work::create(installation, title).await;
-    let variant = work.upload(installation).await;
-    work.render(installation, variant).await;
-    work
-}
-
-/// Three artworks: the first was created before the others and became ready after them, and has a variant of each state
-/// that lasts.
-async fn gallery(installation: &Installation) -> [Work; 3] {
-    let mut long = Work::create(installation, "Long in the making").await;
-    let first = long.upload(installation).await;
-    let second = simple(installation, "Second").await;
-    let third = simple(installation, "Third").await;
-    long.render(installation, first).await;
-    let refined = long.request(installation).await;
-    let refused = long.request(installation).await;
-    long.render(installation, refined).await;
-    long.fail(installation, refused).await;
-    write_sidecars(&installation.connections).await;
-    [long, second, third]
-}
-
-/// As the index daemon does.
-async fn write_sidecars(connections: &Connections) {
-    let job = Sidecars::new(connections.log.clone(), connections.blobs.clone());
-    for event in history(connections).await {
-        if atelier_events::Consumer::Sidecars.event_types().contains(&event.event_type.as_str()) {
-            let attempt =
-                Attempt { event, number: 1, cancelled: CancellationToken::new(), progress: Progress::default() };
-            job.run(&attempt).await.unwrap();
-        }
-    }
-}
-
-async fn history(connections: &Connections) -> Vec<Recorded> {
-    connections.log.read(Position(0), 1_000).await.unwrap()
-}
 
 async fn artwork(connections: &Connections, id: ArtworkId) -> Option<Artwork> {
     Artwork::of(&connections.log.read_stream(&Stream::artwork(id)).await.unwrap()).unwrap()
@@ -184,7 +45,7 @@ async fn restored_with(connections: &Connections, options: Options) -> (Summary,
 async fn sidecars(connections: &Connections) -> BTreeMap<String, Value> {
     let mut sidecars = BTreeMap::new();
     for entry in connections.blobs.page("originals/", None).await.unwrap().entries {
-        if entry.key.ends_with(".json") {
+        if entry.key.strip_suffix(".json").is_some() {
             let mut sidecar: Value =
                 serde_json::from_slice(&connections.blobs.get(&entry.key, LIMIT).await.unwrap()).unwrap();
             for placed in ["position", "readyPosition"] {
@@ -222,7 +83,7 @@ async fn publication(connections: &Connections) -> Vec<ArtworkId> {
 #[tokio::test]
 async fn a_gallery_is_what_it_was_in_both_its_orders_and_nothing_is_added_by_repeating() {
     let installation = Installation::start().await;
-    let works = gallery(&installation).await;
+    let works = three_works(&installation).await;
     let (sidecars_before, list_before) =
         (sidecars(&installation.connections).await, list(&installation.connections).await);
 
@@ -269,7 +130,7 @@ async fn tell(connections: &Connections, stream: Stream, events: Vec<Event>) {
 #[tokio::test]
 async fn a_rehearsal_names_everything_and_changes_nothing() {
     let installation = Installation::start().await;
-    let works = gallery(&installation).await;
+    let works = three_works(&installation).await;
     let (connections, _database) = installation.without_its_log().await;
     let options = Options { dry_run: true, ..Options::default() };
     let (summary, found) = restored_with(&connections, options).await;
@@ -282,14 +143,14 @@ async fn a_rehearsal_names_everything_and_changes_nothing() {
 #[tokio::test]
 async fn what_is_damaged_is_named_and_cut_again_from_its_original_or_says_that_it_is_lost() {
     let installation = Installation::start().await;
-    let [long, second, third] = gallery(&installation).await;
+    let [long, second, third] = three_works(&installation).await;
     let blobs = &installation.connections.blobs;
     let folded = artwork(&installation.connections, long.id).await.unwrap();
     let rendered = |at: usize| folded.variants[at].rendered.clone().unwrap();
     let of = |work: &Work, kind| {
         let (work, variant) = (work.id, work.variants[0]);
-        let log = installation.connections.clone();
-        async move { artwork(&log, work).await.unwrap().variant(variant).unwrap().rendition(kind).unwrap().blob.clone() }
+        let from = installation.connections.clone();
+        async move { artwork(&from, work).await.unwrap().variant(variant).unwrap().rendition(kind).unwrap().blob.clone() }
     };
     // A rendition is missing; one has another content of the same length, and its original is gone; an original is gone.
     let missing = rendered(0).renditions[1].blob.clone();
@@ -414,7 +275,7 @@ async fn a_sidecar_that_is_none_is_newer_or_reaches_for_what_is_not_its_own_is_n
 #[tokio::test]
 async fn a_restoration_that_was_broken_off_goes_on() {
     let installation = Installation::start().await;
-    let [long, ..] = gallery(&installation).await;
+    let [long, ..] = three_works(&installation).await;
     let (connections, _database) = installation.without_its_log().await;
     // Dropped as soon as it has told of the first.
     let broken_off = CancellationToken::new();
@@ -439,7 +300,7 @@ async fn a_restoration_that_was_broken_off_goes_on() {
 #[tokio::test]
 async fn two_that_restore_at_once_restore_everything_once() {
     let installation = Installation::start().await;
-    gallery(&installation).await;
+    three_works(&installation).await;
     let (connections, database) = installation.without_its_log().await;
     let other = Connections { log: database.log(), ..connections.clone() };
     let ((first, _), (second, _)) = tokio::join!(restored(&connections), restored(&other));
@@ -468,7 +329,7 @@ async fn what_the_log_has_already_is_left_as_it_is_and_a_contradiction_is_named(
     tell(
         &connections,
         Stream::artwork(other),
-        vec![created(other, "Other"), Event::Variant(VariantEvent::Restored(bare))],
+        vec![created(other, "Other"), Event::Variant(VariantEvent::Restored(Box::new(bare)))],
     )
     .await;
     let before = history(&connections).await;
