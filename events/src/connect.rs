@@ -1,5 +1,6 @@
 //! Connections to what everything shares: the database with its log, hints and jobs, the bus and the bucket.
 
+mod kept;
 mod migrations;
 
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use backoff::backoff::Backoff;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 
+pub use kept::Kept;
 pub use migrations::{MIGRATIONS, migrate, migrated, migrated_within};
 
 use crate::blobs::Blobs;

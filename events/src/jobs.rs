@@ -30,7 +30,7 @@ pub use claim::{Claimed, claim, forget_worker, renew, report_progress, report_wo
 pub use explain::{Explained, Reason, Waiting, explain};
 pub use orders::{BULK_LIMIT, Ordered, Refused, cancel, pause, paused, purge, requeue, resume};
 pub use schedule::{due, enlist, prune, rescue};
-pub use settle::{End, Settlement, settle};
+pub use settle::{End, Settlement, settle, settle_over};
 
 use crate::consumer::{Consumer, Kind};
 use crate::id::{Position, Stream};

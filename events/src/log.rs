@@ -26,6 +26,7 @@ pub use by_stream::read_by_stream;
 pub use digest::Content;
 pub use verify::{Anchor, Flaw, Verified, holds, verify, verify_from};
 
+use crate::connect::Kept;
 use crate::event::Recorded;
 use crate::id::{Position, Stream};
 use crate::signal::{Channel, Signals};
@@ -200,6 +201,12 @@ impl Log {
     #[must_use]
     pub fn loops(&self) -> &PgPool {
         &self.loops
+    }
+
+    /// A connection of these for one loop alone.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept::new(self.loops.clone())
     }
 
     /// The hints of this database.

@@ -1,13 +1,17 @@
 //! Hints between processes that share a database: something may have changed, look. A hint can be lost; whoever waits
 //! for one also looks at intervals, and registers for it before looking.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
+use crate::connect::Kept;
 use crate::consumer::{Consumer, Kind};
 
 /// What may have changed.
@@ -42,13 +46,23 @@ struct Line {
     channel: Channel,
     name: String,
     heard: watch::Sender<u64>,
-    wanted: Notify,
+    /// Whether it is to be sent to the other processes.
+    raised: AtomicBool,
+}
+
+/// What the tasks share.
+struct Lines {
+    all: Vec<Line>,
+    /// That one was raised.
+    raised: Notify,
+    /// Travels with what is sent: a process that hears itself has been told already, and would look twice.
+    sender: String,
 }
 
 /// The hints of one database. Cheap to clone.
 #[derive(Clone)]
 pub struct Signals {
-    lines: Arc<Vec<Line>>,
+    lines: Arc<Lines>,
     /// Held by no task: its end tells them that nobody wants hints any more.
     alive: Arc<()>,
 }
@@ -60,18 +74,21 @@ impl std::fmt::Debug for Signals {
 }
 
 impl Signals {
-    /// Starts listening, and one sender per channel. Both end when the last clone is dropped.
+    /// Starts listening and sending. Both end when the last clone is dropped.
     #[must_use]
     pub fn start(pool: &PgPool) -> Self {
-        let lines: Vec<Line> = Channel::all()
-            .map(|channel| Line { channel, name: channel.name(), heard: watch::Sender::new(0), wanted: Notify::new() })
-            .collect();
+        let line = |channel: Channel| Line {
+            channel,
+            name: channel.name(),
+            heard: watch::Sender::new(0),
+            raised: AtomicBool::new(false),
+        };
+        let all = Channel::all().map(line).collect();
+        let lines = Lines { all, raised: Notify::new(), sender: Uuid::now_v7().simple().to_string() };
         let signals = Self { lines: Arc::new(lines), alive: Arc::new(()) };
         let (lines, wanted) = (&signals.lines, Arc::downgrade(&signals.alive));
         tokio::spawn(listen(pool.clone(), Arc::clone(lines), wanted.clone()));
-        for index in 0..lines.len() {
-            tokio::spawn(send(pool.clone(), Arc::clone(lines), index, wanted.clone()));
-        }
+        tokio::spawn(send(pool.clone(), Arc::clone(lines), wanted));
         signals
     }
 
@@ -80,7 +97,8 @@ impl Signals {
     pub fn raise(&self, channel: Channel) {
         let line = self.line(channel);
         line.heard.send_modify(|count| *count += 1);
-        line.wanted.notify_one();
+        line.raised.store(true, Ordering::Release);
+        self.lines.raised.notify_one();
     }
 
     /// Says that jobs of all consumers may be there.
@@ -97,7 +115,7 @@ impl Signals {
     }
 
     fn line(&self, channel: Channel) -> &Line {
-        self.lines.iter().find(|line| line.channel == channel).expect("there is a line for every channel")
+        self.lines.all.iter().find(|line| line.channel == channel).expect("there is a line for every channel")
     }
 }
 
@@ -108,7 +126,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The time between two hints on one channel, at the least.
 const SPACING: Duration = Duration::from_millis(2);
 
-async fn listen(pool: PgPool, lines: Arc<Vec<Line>>, wanted: Weak<()>) {
+async fn listen(pool: PgPool, lines: Arc<Lines>, wanted: Weak<()>) {
     while wanted.strong_count() > 0 {
         if let Err(error) = hear(&pool, &lines, &wanted).await {
             tracing::debug!(error = %error, "lost the connection that listens for hints; polling goes on");
@@ -117,42 +135,65 @@ async fn listen(pool: PgPool, lines: Arc<Vec<Line>>, wanted: Weak<()>) {
     }
 }
 
-async fn hear(pool: &PgPool, lines: &[Line], wanted: &Weak<()>) -> sqlx::Result<()> {
+async fn hear(pool: &PgPool, lines: &Lines, wanted: &Weak<()>) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all(lines.iter().map(|line| line.name.as_str())).await?;
+    listener.listen_all(lines.all.iter().map(|line| line.name.as_str())).await?;
     // Whatever happened while nobody listened: look now.
-    for line in lines {
+    for line in &lines.all {
         line.heard.send_modify(|count| *count += 1);
     }
     loop {
         let notification = {
             let mut heard = std::pin::pin!(listener.recv());
             loop {
-                match tokio::time::timeout(PAUSE, &mut heard).await {
+                match timeout(PAUSE, &mut heard).await {
                     Ok(notification) => break notification?,
                     Err(_) if wanted.strong_count() == 0 => return Ok(()),
                     Err(_) => {}
                 }
             }
         };
-        for line in lines.iter().filter(|line| line.name == notification.channel()) {
+        if notification.payload() == lines.sender {
+            continue;
+        }
+        for line in lines.all.iter().filter(|line| line.name == notification.channel()) {
             line.heard.send_modify(|count| *count += 1);
         }
     }
 }
 
-async fn send(pool: PgPool, lines: Arc<Vec<Line>>, index: usize, wanted: Weak<()>) {
-    let line = &lines[index];
+/// The first hint goes at once. What comes while it is on its way travels as one: a hint a commit would cost the database
+/// as much as the commits.
+async fn send(pool: PgPool, lines: Arc<Lines>, wanted: Weak<()>) {
+    let mut kept = Kept::new(pool);
+    let mut silent_until = vec![Instant::now(); lines.all.len()];
     while wanted.strong_count() > 0 {
-        let asked = tokio::time::timeout(PAUSE, line.wanted.notified()).await.is_ok();
-        if asked {
-            let sent = sqlx::query("select pg_notify($1, '')").bind(&line.name).execute(&pool).await;
-            if let Err(error) = sent {
-                tracing::debug!(error = %error, channel = line.name, "could not send a hint; polling finds it");
+        let now = Instant::now();
+        let (mut due, mut next) = (Vec::new(), now + PAUSE);
+        for (line, silent_until) in lines.all.iter().zip(&mut silent_until) {
+            if !line.raised.load(Ordering::Acquire) {
+                continue;
             }
-            // The first hint goes at once. What comes while it is on its way travels as one: a hint a commit would cost
-            // the database as much as the commits.
-            tokio::time::sleep(SPACING).await;
+            if *silent_until <= now {
+                line.raised.store(false, Ordering::Release);
+                due.push(line.name.as_str());
+                *silent_until = now + SPACING;
+            } else {
+                next = next.min(*silent_until);
+            }
+        }
+        if due.is_empty() {
+            let _raised_or_due = tokio::time::timeout_at(next, lines.raised.notified()).await;
+        } else if let Err(error) = notify(&mut kept, &due, &lines.sender).await {
+            tracing::debug!(error = %error, channels = ?due, "could not send hints; polling finds it");
         }
     }
+}
+
+async fn notify(kept: &mut Kept, channels: &[&str], sender: &str) -> sqlx::Result<()> {
+    let mut connection = kept.take().await?;
+    let statement = sqlx::query("select pg_notify(channel, $2) from unnest($1::text[]) as channel");
+    statement.bind(channels).bind(sender).execute(&mut connection).await?;
+    kept.give_back(connection);
+    Ok(())
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use atelier_events::bus::{Inbox, Message, Received};
+use atelier_events::connect::Kept;
 use atelier_events::health::Pulse;
 use atelier_events::jobs::{self, Claimed};
 use atelier_events::log::Write;
@@ -93,7 +94,9 @@ pub async fn run_job<J: Job>(
     });
     let mut claims = Claims {
         inbox,
+        came: Vec::new(),
         pool: connections.log.loops().clone(),
+        kept: connections.log.kept(),
         consumer: J::CONSUMER,
         name: name.clone(),
         lease_ms: i64::from(settings.lease_ttl_ms),
@@ -127,6 +130,7 @@ pub async fn run_job<J: Job>(
                 drop(slot);
             });
         }
+        claims.acknowledge().await;
     }
     let grace = tokio::time::sleep(Duration::from_millis(settings.grace_ms));
     tokio::pin!(grace);
@@ -183,7 +187,11 @@ fn worker_name() -> String {
 /// somebody who waits for one picture comes before a thousand that nobody waits for, whatever order messages come in.
 struct Claims {
     inbox: Box<dyn Inbox>,
+    /// Messages whose jobs are claimed, to be acknowledged.
+    came: Vec<Message>,
     pool: sqlx::PgPool,
+    /// What claims go over.
+    kept: Kept,
     consumer: Consumer,
     name: String,
     lease_ms: i64,
@@ -211,9 +219,8 @@ impl Claims {
             if let Ok(Received::Messages(messages)) = received {
                 let claimed = self.claim(messages.len().min(limit)).await;
                 // Unacknowledged messages come again when the connection does; the table is looked at before that.
-                if let Ok(claimed) = claimed {
-                    Message::ack_all(messages).await;
-                    return claimed;
+                if claimed.is_ok() {
+                    self.came = messages;
                 }
                 return self.or_none(claimed).await;
             }
@@ -229,13 +236,21 @@ impl Claims {
         claimed
     }
 
+    /// After the attempts have begun: the broker is in nobody's way then.
+    async fn acknowledge(&mut self) {
+        Message::ack_all(std::mem::take(&mut self.came)).await;
+    }
+
     async fn claim(&mut self, limit: usize) -> sqlx::Result<Vec<Claimed>> {
         let mut most = i64::try_from(limit).unwrap_or(i64::MAX);
         if self.rate_per_minute > 0 {
             most = jobs::take_starts(&self.pool, self.consumer, f64::from(self.rate_per_minute), most).await?;
         }
         let claimed = if most > 0 {
-            jobs::claim(&self.pool, self.consumer, most, &self.name, self.lease_ms).await?
+            let mut connection = self.kept.take().await?;
+            let claimed = jobs::claim(&mut connection, self.consumer, most, &self.name, self.lease_ms).await?;
+            self.kept.give_back(connection);
+            claimed
         } else {
             Vec::new()
         };

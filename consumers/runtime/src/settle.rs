@@ -6,6 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use atelier_events::connect::Kept;
 use atelier_events::jobs::{self, Settlement};
 use atelier_events::signal::Channel;
 use atelier_events::{Log, infrastructure};
@@ -38,18 +39,25 @@ pub(crate) struct Ended {
 /// Settles until the last sender is gone and everything received has been settled, or `stopping` was cancelled too long
 /// ago.
 pub(crate) async fn run(log: Log, mut ended: mpsc::Receiver<Ended>, stopping: CancellationToken) {
+    let mut idle: Vec<Kept> = (0..LANES).map(|_| log.kept()).collect();
     let settler = Arc::new(Settler { log, stopping, until: OnceLock::new() });
-    let mut lanes = JoinSet::new();
+    let mut under_way = JoinSet::new();
     let mut received = Vec::with_capacity(BATCH);
     while ended.recv_many(&mut received, BATCH).await > 0 {
-        if lanes.len() == LANES {
-            lanes.join_next().await;
+        while idle.is_empty()
+            && let Some(kept) = under_way.join_next().await
+        {
+            idle.extend(kept.ok());
         }
+        let mut kept = idle.pop().unwrap_or_else(|| settler.log.kept());
         let settler = Arc::clone(&settler);
         let ended = std::mem::replace(&mut received, Vec::with_capacity(BATCH));
-        lanes.spawn(async move { settler.settle_all(ended).await });
+        under_way.spawn(async move {
+            settler.settle_all(ended, &mut kept).await;
+            kept
+        });
     }
-    lanes.join_all().await;
+    under_way.join_all().await;
 }
 
 struct Settler {
@@ -60,7 +68,7 @@ struct Settler {
 }
 
 impl Settler {
-    async fn settle_all(&self, ended: Vec<Ended>) {
+    async fn settle_all(&self, ended: Vec<Ended>, kept: &mut Kept) {
         let mut batch = Vec::with_capacity(ended.len());
         let mut held = Vec::with_capacity(ended.len());
         for one in ended {
@@ -68,28 +76,33 @@ impl Settler {
             held.push((one.held, one.span));
         }
         let began = Instant::now();
-        self.settle(&batch, &held).await;
+        self.settle(&batch, &held, kept).await;
         drop(held);
         metrics::histogram!("atelier_settle_seconds").record(began.elapsed().as_secs_f64());
         metrics::histogram!("atelier_settle_batch_jobs")
             .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
     }
 
-    async fn settle(&self, batch: &[Settlement], held: &[(Held, tracing::Span)]) {
-        if self.try_out(batch, held).await.is_ok() || batch.len() == 1 {
+    async fn settle(&self, batch: &[Settlement], held: &[(Held, tracing::Span)], kept: &mut Kept) {
+        if self.try_out(batch, held, kept).await.is_ok() || batch.len() == 1 {
             return;
         }
         // One settlement that the database cannot take, or the log refuses, must not hold up its neighbours.
         for (one, held) in batch.chunks(1).zip(held.chunks(1)) {
-            drop(self.try_out(one, held).await);
+            drop(self.try_out(one, held, kept).await);
         }
     }
 
     /// Tries until it is taken or refused, or nobody wants it any more. An error when something in it was refused.
-    async fn try_out(&self, batch: &[Settlement], held: &[(Held, tracing::Span)]) -> Result<(), Refused> {
+    async fn try_out(
+        &self,
+        batch: &[Settlement],
+        held: &[(Held, tracing::Span)],
+        kept: &mut Kept,
+    ) -> Result<(), Refused> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match jobs::settle(self.log.loops(), batch).await {
+            let error = match settle_over(kept, batch).await {
                 Ok(settled) => {
                     self.tell(batch, &settled);
                     return Ok(());
@@ -126,6 +139,14 @@ impl Settler {
         }
         signals.raise(Channel::Settled);
     }
+}
+
+/// Over the connection that is kept; one on which something failed is closed, and with it whatever it had begun.
+async fn settle_over(kept: &mut Kept, batch: &[Settlement]) -> sqlx::Result<Vec<i64>> {
+    let mut connection = kept.take().await?;
+    let settled = jobs::settle_over(&mut connection, batch).await?;
+    kept.give_back(connection);
+    Ok(settled)
 }
 
 /// The database, or the log, does not take something that was to be settled.

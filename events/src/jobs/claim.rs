@@ -1,7 +1,7 @@
 //! Claiming: the time-limited right to run one attempt.
 
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::consumer::Consumer;
 use crate::event::Recorded;
@@ -24,7 +24,7 @@ pub struct Claimed {
 
 /// Claims available jobs: interactive before bulk, the oldest first; none while the consumer is paused.
 pub async fn claim(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     consumer: Consumer,
     limit: i64,
     worker: &str,
@@ -35,7 +35,7 @@ pub async fn claim(
         .bind(limit)
         .bind(worker)
         .bind(lease_ms)
-        .fetch_all(pool)
+        .fetch_all(executor)
         .await
 }
 

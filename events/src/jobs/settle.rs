@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::id::Stream;
 use crate::log::{Append, Write, append_in};
@@ -89,14 +89,19 @@ impl End {
 /// Ends attempts and appends what came of them in one transaction. Answers the jobs whose end was taken: the others'
 /// fence was stale, and nothing of theirs is in the log.
 pub async fn settle(pool: &PgPool, settlements: &[Settlement]) -> sqlx::Result<Vec<i64>> {
+    settle_over(&mut *pool.acquire().await?, settlements).await
+}
+
+/// As [`settle`], over a connection that the caller has already and that is to be closed after an error.
+pub async fn settle_over(connection: &mut PgConnection, settlements: &[Settlement]) -> sqlx::Result<Vec<i64>> {
     let (completed, others): (Vec<&Settlement>, Vec<&Settlement>) =
         settlements.iter().partition(|settlement| settlement.end == End::Completed);
     if others.is_empty() && completed.iter().all(|settlement| settlement.writes.is_empty()) {
         // A single statement is its own transaction: no round trip for begin and commit.
-        let ended = complete_attempts(&mut *pool.acquire().await?, &completed, &[]).await?;
+        let ended = complete_attempts(connection, &completed, &[]).await?;
         return Ok(jobs_of(ended));
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = connection.begin().await?;
     let mut ended = complete_attempts(&mut tx, &completed, &others).await?;
     if !others.is_empty() {
         ended.extend(end_attempts(&mut tx, &others).await?);

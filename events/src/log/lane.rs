@@ -1,27 +1,19 @@
-//! A connection that the appender has to itself: no pool asks before every batch whether it still works, and what the
-//! database has learnt about the statement stays.
+//! A connection that the appender has to itself, and the transactions on it.
 
-use std::time::Duration;
-
-use sqlx::{Connection, PgConnection, PgPool};
-use tokio::time::Instant;
+use sqlx::PgPool;
 
 use super::append::{Append, AppendError, Appended, append_in};
-
-/// After how long without a batch the connection is asked whether it still works: the server may have been restarted.
-const TRUSTED: Duration = Duration::from_secs(1);
+use crate::connect::Kept;
 
 /// One transaction at a time.
 pub(super) struct Lane {
-    pool: PgPool,
-    /// With the time up to which it is trusted.
-    connection: Option<(PgConnection, Instant)>,
+    kept: Kept,
 }
 
 impl Lane {
     /// Connects when there is something to do.
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, connection: None }
+        Self { kept: Kept::new(pool) }
     }
 
     /// Appends a batch in one transaction. One result per append, in order.
@@ -54,24 +46,14 @@ impl Lane {
 
     /// A single statement is its own transaction: no round trip for begin and commit.
     async fn append(&mut self, batch: &[&Append]) -> sqlx::Result<Vec<Result<Appended, AppendError>>> {
-        let mut connection = self.connected().await?;
+        let mut connection = self.kept.take().await?;
         let appended = append_in(&mut connection, batch).await;
-        // After any error it is asked before it is used again, or given up when not even the error came over it.
-        self.connection = match &appended {
-            Ok(_) => Some((connection, Instant::now() + TRUSTED)),
-            Err(sqlx::Error::Database(_) | sqlx::Error::Encode(_)) => Some((connection, Instant::now())),
-            Err(_) => None,
-        };
-        appended
-    }
-
-    async fn connected(&mut self) -> sqlx::Result<PgConnection> {
-        if let Some((mut connection, trusted)) = self.connection.take()
-            && (Instant::now() < trusted || connection.ping().await.is_ok())
-        {
-            return Ok(connection);
+        // Given up when not even the error came over it.
+        match &appended {
+            Ok(_) => self.kept.give_back(connection),
+            Err(sqlx::Error::Database(_) | sqlx::Error::Encode(_)) => self.kept.give_back_doubted(connection),
+            Err(_) => {}
         }
-        // The pool knows how to connect and how long to try; the connection is none of its own from then on.
-        Ok(self.pool.acquire().await?.detach())
+        appended
     }
 }

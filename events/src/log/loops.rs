@@ -7,8 +7,9 @@
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-/// As many as there are loops in a process with one consumer. Few, so that all have seen all statements.
-const CONNECTIONS: u32 = 6;
+/// For leases, leadership and schedule: what is on the way of every job has a connection of its own ([`crate::connect::Kept`]).
+/// Few, so that all have seen all statements.
+const CONNECTIONS: u32 = 2;
 
 /// Such a pool for the database of another one. It connects when there is something to do.
 pub(super) fn pool(of: &PgPool) -> PgPool {

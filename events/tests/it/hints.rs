@@ -44,6 +44,22 @@ async fn a_hint_wakes_its_subscribers_in_another_process_and_nobody_elses() -> a
 }
 
 #[tokio::test]
+async fn a_process_is_told_of_its_own_hints_once() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let (signals, mut marks) = listening(&database, Channel::Settled).await?;
+    let hints = signals.subscribe(Channel::Log);
+    let (other, mut heard) = listening(&database, Channel::Log).await?;
+    let before = *hints.borrow();
+    signals.raise(Channel::Log);
+    // It has travelled, and what is sent after it comes to both after it.
+    hint(&mut heard).await?;
+    other.raise(Channel::Settled);
+    hint(&mut marks).await?;
+    assert_eq!(*hints.borrow(), before + 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_append_hints_at_the_log_in_every_process() -> anyhow::Result<()> {
     let database = Database::create().await?;
     let (_other, mut hints) = listening(&database, Channel::Log).await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use atelier_events::bus::BusError;
+use atelier_events::connect::Kept;
 use atelier_events::health::Pulse;
 use atelier_events::lead::{self, Term};
 use atelier_events::{Position, Recorded, jobs, passed_over, trace};
@@ -32,11 +33,12 @@ enum Published {
 /// Publishes until it is stopped or another leads.
 pub(super) async fn run(relay: &Relay, term: Term, stop: &CancellationToken) {
     let mut grown = relay.log.grown();
+    let mut kept = relay.log.kept();
     let mut at = None;
     let mut pause = FIRST_PAUSE;
     let pulse = Pulse::of("relay publish");
     while !stop.is_cancelled() {
-        match publish_new(relay, term, at, &mut grown, stop, &pulse).await {
+        match publish_new(relay, term, at, &mut kept, &mut grown, stop, &pulse).await {
             Ok(Published::UpTo(position)) => {
                 at = Some(position);
                 pause = FIRST_PAUSE;
@@ -69,12 +71,13 @@ async fn publish_new(
     relay: &Relay,
     term: Term,
     at: Option<Position>,
+    kept: &mut Kept,
     grown: &mut watch::Receiver<u64>,
     stop: &CancellationToken,
     pulse: &Pulse,
 ) -> anyhow::Result<Published> {
     let pool = relay.log.loops();
-    let mut connection = pool.acquire().await.context("the database cannot be reached")?;
+    let mut connection = kept.take().await.context("the database cannot be reached")?;
     let mut checkpoint = match at {
         Some(position) => position,
         None => lead::checkpoint(pool, NAME).await.context("the checkpoint could not be read")?,
@@ -91,7 +94,7 @@ async fn publish_new(
             Some(confirmed) = windows.next() => {
                 let confirmed = confirmed.context("the bus did not take the events")?;
                 let Some(last) = confirmed.last() else { continue };
-                let moved = lead::advance_relay(&mut *connection, last.position, term).await;
+                let moved = lead::advance_relay(&mut connection, last.position, term).await;
                 if !moved.context("the checkpoint could not be moved")? {
                     return Ok(Published::Fenced);
                 }
@@ -102,20 +105,22 @@ async fn publish_new(
                 // Registered before reading: what is appended from here on is told below, or to who waits next.
                 grown.borrow_and_update();
                 let events =
-                    relay.log.read_over(&mut *connection, sent, limit).await.context("the log could not be read")?;
+                    relay.log.read_over(&mut connection, sent, limit).await.context("the log could not be read")?;
                 let Some(last) = events.last().map(|event| event.position) else {
                     more = false;
                     continue;
                 };
-                jobs::enlist(&mut *connection, sent, last).await.context("the jobs could not be enlisted")?;
+                jobs::enlist(&mut connection, sent, last).await.context("the jobs could not be enlisted")?;
                 passed_over::note(pool, &events).await.context("events of unknown types could not be noted")?;
                 sent = last;
                 windows.push_back(Box::pin(publish(relay, events)));
             }
             _ = grown.changed(), if room && !windows.is_empty() => more = true,
-            else => return Ok(Published::UpTo(checkpoint)),
+            else => break,
         }
     }
+    kept.give_back(connection);
+    Ok(Published::UpTo(checkpoint))
 }
 
 async fn publish(relay: &Relay, events: Vec<Recorded>) -> Result<Vec<Recorded>, BusError> {
