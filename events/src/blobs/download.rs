@@ -8,6 +8,8 @@ use super::{BlobError, Blobs, hex, observed};
 #[derive(Debug)]
 pub struct Download {
     key: String,
+    /// As the store has announced it.
+    length: u64,
     body: ByteStream,
 }
 
@@ -32,14 +34,14 @@ impl Blobs {
         let request = self.client.get_object().bucket(&self.bucket).key(key).set_range(range);
         let answer = observed("get", key, request.send()).await;
         let answer = answer.map_err(|error| BlobError::of(&self.bucket, key, error))?;
-        Ok(Download { key: key.to_owned(), body: answer.body })
+        Ok(Download { key: key.to_owned(), length: super::length(answer.content_length), body: answer.body })
     }
 
     /// Reads a blob whole. Stops with [`BlobError::TooLarge`] as soon as more than `limit` bytes came, whatever the
     /// store had announced.
     pub async fn get(&self, key: &str, limit: u64) -> Result<Bytes, BlobError> {
         let mut download = self.stream(key).await?;
-        let mut bytes = BytesMut::new();
+        let mut bytes = BytesMut::with_capacity(usize::try_from(download.length.min(limit)).unwrap_or(0));
         while let Some(chunk) = download.chunk().await? {
             if (bytes.len() + chunk.len()) as u64 > limit {
                 return Err(BlobError::TooLarge { key: key.to_owned(), limit });
