@@ -156,7 +156,8 @@ fn odd(number: u32, artwork: &mut Artwork, cutting: &mut Cutting<'_>) {
             artwork.card = Some(cutting.cut("card", 600, 315));
             // The format is what pages say; browsers look for themselves.
             artwork.webp_mediums = vec![cutting.cut("medium-webp", 320, 213)];
-            for step in 1..4 {
+            let parents = [(36, Relation::Derived), (37, Relation::Refined), (37, Relation::Refined)];
+            for (step, (parent, relation)) in (1..).zip(parents) {
                 cutting.painting = Painting::landscape(100 + step);
                 cutting.folder = format!("sample/{}-{step}", artwork.id);
                 artwork.variants.push(Variant {
@@ -164,7 +165,7 @@ fn odd(number: u32, artwork: &mut Artwork, cutting: &mut Cutting<'_>) {
                     display: cutting.cut("display", 480, 320),
                     thumb: cutting.cut("thumb", 150, 150),
                     prompt: (step > 1).then(|| "the same, with more fog".to_owned()),
-                    lineage: vec![Lineage { parent: VariantId(cover_of(36)), relation: Relation::Derived }],
+                    lineage: vec![Lineage { parent: VariantId(cover_of(parent)), relation }],
                 });
             }
         }

@@ -17,11 +17,11 @@ const SHOWN_CHARS: usize = 200;
 /// The built-in templates by the name that others include them by. Files whose names start with `_` are parts of pages.
 pub const SOURCES: &[(&str, &str)] = &[
     ("_base.html", include_str!("../templates/_base.html")),
-    ("_card.html", include_str!("../templates/_card.html")),
     ("_grid.html", include_str!("../templates/_grid.html")),
     ("404.html", include_str!("../templates/404.html")),
     ("about.html", include_str!("../templates/about.html")),
     ("artwork.html", include_str!("../templates/artwork.html")),
+    ("card.html", include_str!("../templates/card.html")),
     ("entry.html", include_str!("../templates/entry.html")),
     ("feed.xml", include_str!("../templates/feed.xml")),
     ("likes.html", include_str!("../templates/likes.html")),

@@ -69,7 +69,7 @@ impl Site {
             root => mark(ROOT),
             lazy => mark(LAZY),
         };
-        let card = self.templates.render("_card.html", context)?;
+        let card = self.templates.render("card.html", context)?;
         Ok(shown.card.get_or_init(|| card.into()))
     }
 }

@@ -105,7 +105,13 @@ fn given() -> Vec<(String, Value)> {
     let mut tell = |text: &str| {
         let Ok(Value::Object(mut told)) = serde_json::from_str(text) else { return };
         if let Some(Value::String(name)) = told.remove("template") {
-            found.push((name, told.remove("given").expect("it is told")));
+            let given = told.remove("given").expect("it is told");
+            // What a listing is given of a work is what its card says.
+            let card = given["cards"].as_str().and_then(|cards| serde_json::from_str(cards.lines().next()?).ok());
+            if let Some(Value::Object(mut card)) = card {
+                found.push(("card.html".to_owned(), card.remove("given").expect("it is told")));
+            }
+            found.push((name, given));
         }
     };
     for file in site.files() {

@@ -63,7 +63,8 @@ fn what_a_theme_holds_replaces_the_built_in_and_the_rest_stays() {
     let pages = rendered(&site);
     let assets: Vec<&String> = pages.keys().filter(|path| path.starts_with("assets/")).collect();
     let folder = assets[0].rsplit_once('/').expect("assets lie in a folder").0;
-    let expected = ["gallery.css", "gallery.js", "img/logo 1.svg", "likes.js"].map(|name| format!("{folder}/{name}"));
+    let expected = ["gallery.css", "gallery.js", "img/logo 1.svg", "likes.js", "search.js"];
+    let expected = expected.map(|name| format!("{folder}/{name}"));
     assert!(assets.iter().copied().eq(&expected), "{assets:?}");
     assert_eq!(text(&site, "about/index.html"), format!("<p>Sample in {folder}/img/logo%201.svg</p>"));
     assert_eq!(pages[&format!("{folder}/gallery.css")], b"body { background: url(\"img/logo 1.svg\") }");
@@ -148,7 +149,7 @@ fn what_has_no_place_in_a_theme_is_refused() {
         ("assets/a.txt", ""),
     ]);
     let assets: Vec<String> = tidy.expect("it is a theme").assets().iter().map(|asset| asset.name.clone()).collect();
-    assert_eq!(assets, ["a.txt", "gallery.css", "gallery.js", "likes.js"]);
+    assert_eq!(assets, ["a.txt", "gallery.css", "gallery.js", "likes.js", "search.js"]);
 }
 
 #[test]
@@ -202,9 +203,9 @@ fn a_template_that_does_not_compile_is_named_with_its_line_and_what_it_says() {
 #[test]
 fn a_template_that_fails_is_named_with_its_line_and_the_page_it_failed_on() {
     let files = [
-        ("templates/_grid.html", "<ul>\n{% for card in cards %}\n<li>{{ card.titel }}</li>\n{% endfor %}\n</ul>"),
+        ("templates/card.html", "{% if card.pixelated %}\n{% endif %}\n<li>{{ card.titel }}</li>"),
         ("templates/about.html", "{% extends \"_bsae.html\" %}"),
-        ("templates/tags.html", "{{ asset(\"logo.svg\") }}"),
+        ("templates/overview.html", "{{ asset(\"logo.svg\") }}"),
     ];
     let folder = folder(&files);
     let site = site_in(Theme::read(folder.path()).expect("it is a theme"));
@@ -216,7 +217,7 @@ fn a_template_that_fails_is_named_with_its_line_and_the_page_it_failed_on() {
     };
     let place = |name: &str| format!("{}:", folder.path().join("templates").join(name).display());
     let home = failed("index.html");
-    assert!(home.contains(&format!("{}3: ", place("_grid.html"))) && home.contains("card.titel"), "{home}");
+    assert!(home.contains(&format!("{}3: ", place("card.html"))) && home.contains("card.titel"), "{home}");
     assert!(home.contains("<li>{{ card.titel }}</li>"), "{home}");
     let about = failed("about/index.html");
     assert!(about.contains(&format!("{}1: ", place("about.html"))) && about.contains("_bsae.html"), "{about}");
@@ -227,7 +228,7 @@ fn a_template_that_fails_is_named_with_its_line_and_the_page_it_failed_on() {
 #[test]
 fn a_check_names_every_fault_once_and_how_many_pages_it_costs() {
     let theme = read(&[
-        ("templates/_grid.html", "{% for card in cards %}{{ card.titel }}{% endfor %}"),
+        ("templates/card.html", "{{ card.titel }}"),
         ("templates/about.html", "{{ nothing }}"),
         ("templates/artwork.html", "{% if artwork.model %}{{ artwork.modle }}{% endif %}"),
     ]);
@@ -237,8 +238,8 @@ fn a_check_names_every_fault_once_and_how_many_pages_it_costs() {
         .map(|found| (found.fault.place.rsplit('/').next().unwrap_or_default().to_owned(), found.pages))
         .collect();
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["_grid.html", "about.html", "artwork.html"], "{findings:?}");
-    assert_eq!(found[1].1, 3, "the page about each of the galleries that are tried");
+    assert_eq!(names, ["about.html", "artwork.html", "card.html"], "{findings:?}");
+    assert_eq!(found[0].1, 3, "the page about each of the galleries that are tried");
 
     let broken = read(&[("templates/about.html", "{% if %}"), ("templates/404.html", "{{ }")]).expect("it is a theme");
     let Checked { findings, files } = check(&sample::meta(), &broken).expect("it can be tried");
