@@ -111,9 +111,16 @@ const watch = (page, base, where, loaded, find) => {
   });
 };
 
-/* In the page, before anything else. */
+/* In the page, before anything else. A busy machine paints a page in the middle of its text, and what is half there moves as the
+ * rest comes: it is shown when its text is whole, which is before its scripts run and its pictures come. */
 const watchShifts = () => {
   window.shifts = [];
+  const hide = () => { document.documentElement.style.visibility = "hidden"; };
+  if (document.documentElement) hide();
+  else new MutationObserver((_, observer) => { hide(); observer.disconnect(); }).observe(document, { childList: true });
+  document.addEventListener("readystatechange", () => {
+    if (document.readyState === "interactive") document.documentElement.style.visibility = "";
+  });
   new PerformanceObserver((list) => {
     for (const { value, hadRecentInput, sources } of list.getEntries()) {
       if (hadRecentInput || value === 0) continue;
