@@ -62,7 +62,7 @@ impl Command {
             }
         };
         // As a digest: whoever reads the folder need not read what may stand in a command.
-        let identity = sha256(format!("{:?} {program:?} {arguments:?}", settings.working_dir).as_bytes());
+        let identity = sha256(format!("{} {program:?} {arguments:?}", settings.working_dir.display()).as_bytes());
         Ok(Self {
             identity: format!("command {identity}"),
             program,
