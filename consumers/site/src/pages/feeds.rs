@@ -15,7 +15,7 @@ use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 /// of many listings that an artwork may come to.
 pub(super) fn entries_of(kind: Kind) -> usize {
     match kind {
-        Kind::All => 20,
+        Kind::All => 15,
         Kind::Tag | Kind::Category | Kind::Artist | Kind::Colour => 12,
     }
 }
