@@ -165,7 +165,7 @@ async fn a_download_leads_to_the_zip_takes_ranges_and_is_gone_when_its_time_is_o
     assert_eq!((part.status(), part.text().await?.as_str()), (StatusCode::PARTIAL_CONTENT, "234"));
     // A link is signed for one method: the API answers this one itself.
     let head = studio.ann(Method::HEAD, &format!("/v1/exports/{export}/download")).send().await?;
-    assert_eq!((head.status(), head.content_length()), (StatusCode::OK, Some(10)));
+    assert_eq!((head.status(), head.headers()["content-length"].to_str()?), (StatusCode::OK, "10"));
     assert_eq!(head.headers()["content-type"], "application/zip");
     let beyond = download().header("range", "bytes=10-").send().await?;
     assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
@@ -237,7 +237,7 @@ async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> 
     let tomorrow = "9999-12-31T00:00:00Z";
     let yet = json!({ "artwork_id": ArtworkId::new(), "variant_id": parent, "created_at": tomorrow });
     let yet = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": yet });
-    let refused = studio.refused("/v1/artworks", &yet, 422).await?;
+    let refused = studio.refused("/v1/artworks", &yet, 400).await?;
     assert_eq!(pointers(&refused), ["/restore/created_at"]);
     let new = json!({ "artwork_id": artwork, "variant_id": atelier_events::VariantId::new() });
     let body = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": new });
