@@ -44,6 +44,17 @@ pub enum ConnectError {
     /// It does not answer.
     #[error("the database does not answer")]
     Unreachable(#[source] sqlx::Error),
+    /// It answers, and knows no such user or another password.
+    #[error(
+        "the database lets user {user:?} not log in: correct database.url (ATELIER__DATABASE__URL), as in \
+         postgres://user:password@host:port/database"
+    )]
+    LoginRefused {
+        /// Who tried.
+        user: String,
+        /// What Postgres says.
+        source: sqlx::Error,
+    },
     /// It answers and its schema cannot be brought up to date.
     #[error("the database's schema could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -103,17 +114,30 @@ impl Connections {
     }
 }
 
+impl ConnectError {
+    /// Why this user could not connect.
+    #[must_use]
+    pub fn of(error: sqlx::Error, user: &str) -> Self {
+        // Class 28: invalid authorisation.
+        let refused =
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("28"));
+        if refused { Self::LoginRefused { user: user.to_owned(), source: error } } else { Self::Unreachable(error) }
+    }
+}
+
 /// Connects, waiting a minute for a database that is just starting.
 pub async fn database(settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
     if settings.connections < CONNECTIONS_MIN {
         return Err(ConnectError::TooFewConnections(settings.connections));
     }
+    let options = options(settings)?;
+    let user = options.get_username().to_owned();
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
-        .connect_lazy_with(options(settings)?);
+        .connect_lazy_with(options);
     let reached = || async { pool.acquire().await.map(drop).map_err(backoff::Error::transient) };
-    patiently(PATIENCE, reached).await.map_err(ConnectError::Unreachable)?;
+    patiently(PATIENCE, reached).await.map_err(|error| ConnectError::of(error, &user))?;
     Ok(pool)
 }
 

@@ -1,8 +1,10 @@
 //! How the database is reached.
 
+use anyhow::Context as _;
 use atelier_e2e::Database;
-use atelier_events::connect::{self, CONNECTIONS_MIN, options};
+use atelier_events::connect::{self, CONNECTIONS_MIN, ConnectError, options};
 use atelier_events::settings::DatabaseSettings;
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgSslMode;
 
 #[test]
@@ -40,5 +42,17 @@ async fn so_few_connections_that_they_would_wait_for_each_other_are_refused_with
     }
     let settings = DatabaseSettings { connections: CONNECTIONS_MIN, ..database.settings() };
     connect::database(&settings).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_names_the_user_and_the_setting() -> anyhow::Result<()> {
+    let database = Database::empty().await?;
+    let nobody = options(&database.settings())?.username("nobody_of_this_name");
+    let error = nobody.connect().await.err().context("Postgres knows them")?;
+    let refused = ConnectError::of(error, nobody.get_username()).to_string();
+    let expected =
+        "the database lets user \"nobody_of_this_name\" not log in: correct database.url (ATELIER__DATABASE__URL)";
+    assert!(refused.starts_with(expected), "{refused:?}");
     Ok(())
 }

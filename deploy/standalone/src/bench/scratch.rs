@@ -1,6 +1,7 @@
 //! A database of a benchmark's own, on the server of the settings.
 
 use anyhow::Context;
+use atelier_events::connect::ConnectError;
 use atelier_events::settings::DatabaseSettings;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool};
@@ -66,6 +67,6 @@ async fn connect(server: &PgConnectOptions) -> anyhow::Result<PgConnection> {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("3D000") => {
             Ok(server.clone().database("postgres").connect().await?)
         }
-        connected => connected.context("connecting to the server of database.url"),
+        connected => Ok(connected.map_err(|error| ConnectError::of(error, server.get_username()))?),
     }
 }
