@@ -207,17 +207,24 @@ impl Blobs {
         }))
     }
 
-    /// Copies inside the store, without the bytes passing through this process, to a key that will never change.
-    pub async fn copy(&self, from: &str, to: &str, media_type: &str) -> Result<(), BlobError> {
+    /// Copies inside the store, without the bytes passing through this process, to a key that will never change: what
+    /// was read with this tag ([`Download::etag`]). Answers whether that is what was copied. If not, since it has been
+    /// written again or the store's tags say nothing of the content, another blob may lie under the target by now.
+    pub async fn copy(&self, from: &str, etag: &str, to: &str, media_type: &str) -> Result<bool, BlobError> {
         key::check(from)?;
         key::check(to)?;
         let source = format!("{}/{}", self.bucket, percent::encode(from, "/"));
         let request = self.client.copy_object().bucket(&self.bucket).copy_source(source).key(to);
+        let request = request.copy_source_if_match(etag);
         // Without `replace` the copy would inherit the headers of an upload, which are those of the uploader.
         let request = request.metadata_directive(MetadataDirective::Replace);
         let request = request.content_type(media_type).cache_control(IMMUTABLE);
-        let answer = observed("copy", to, request.send()).await;
-        answer.map(drop).map_err(|error| BlobError::of(&self.bucket, from, error))
+        let copied = match observed("copy", to, request.send()).await {
+            Ok(copied) => copied,
+            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 412) => return Ok(false),
+            Err(error) => return Err(BlobError::of(&self.bucket, from, error)),
+        };
+        Ok(copied.copy_object_result().and_then(|result| result.e_tag()) == Some(etag))
     }
 
     /// The keys that start with the prefix (empty for all), a page at a time: `None` asks for the first.

@@ -35,6 +35,13 @@ enum Original {
     Kept(Blob),
 }
 
+/// An original as it was read.
+struct Read {
+    bytes: Bytes,
+    /// The store's tag of it.
+    etag: Option<String>,
+}
+
 impl Renditions {
     /// A job that writes to this log and bucket, and cuts in these workers.
     #[must_use]
@@ -92,12 +99,12 @@ impl Renditions {
         {
             return Ok(Ok(found));
         }
-        let bytes = match self.blobs.get(key, self.settings.thumbnails.limits.max_bytes).await {
-            Ok(bytes) => bytes,
+        let read = match self.read(key).await {
+            Ok(read) => read,
             Err(gone @ (BlobError::NotFound { .. } | BlobError::TooLarge { .. })) => return Ok(Err(gone.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let digest = sha256(&bytes);
+        let digest = sha256(&read.bytes);
         let set = RenditionSet { original: &digest, ..set };
         // Only now it is known what was uploaded.
         if let Original::Uploaded(_) = &original
@@ -105,7 +112,13 @@ impl Renditions {
         {
             return Ok(Ok(found));
         }
-        self.cut(artwork, &set, original, bytes).await
+        self.cut(artwork, &set, original, read).await
+    }
+
+    async fn read(&self, key: &str) -> Result<Read, BlobError> {
+        let download = self.blobs.stream(key).await?;
+        let etag = download.etag().map(str::to_owned);
+        Ok(Read { bytes: download.whole(self.settings.thumbnails.limits.max_bytes).await?, etag })
     }
 
     async fn cut(
@@ -113,28 +126,49 @@ impl Renditions {
         artwork: &Artwork,
         set: &RenditionSet<'_>,
         original: Original,
-        bytes: Bytes,
+        read: Read,
     ) -> anyhow::Result<Result<Rendered, String>> {
         let caption = self.settings.watermark.caption(&artwork.owner, &artwork.details);
         let task = Task { policy: self.settings.thumbnails.clone(), caption };
-        let Done { outcome, cost } = self.workers.render(&bytes, &task).await?;
+        let Done { outcome, cost } = self.workers.render(&read.bytes, &task).await?;
         tracing::debug!(render.cpu_ms = cost.cpu.as_millis(), render.peak_bytes = cost.peak_bytes, "rendered");
         let cut = match outcome {
             Ok(cut) => cut,
             Err(refused) => return Ok(Err(refused.to_string())),
         };
-        let media_type = cut.source.media_type.clone();
+        let media_type = cut.source.media_type.clone().into_owned();
         let original = async {
             match original {
                 Original::Kept(blob) => Ok(blob),
-                // An upload's key can be written again while its URL lasts; the original's cannot.
-                Original::Uploaded(_) => {
-                    let key = keys::original(&artwork.owner, set.variant, keys::extension(&media_type));
-                    Ok(self.blobs.put_hashed(&key, bytes, set.original.to_owned(), &media_type).await?)
-                }
+                Original::Uploaded(key) => self.keep(artwork, set, &key, read, media_type).await,
             }
         };
         Ok(Ok(sets::put(&self.blobs, set, cut, original).await?))
+    }
+
+    /// Brings an upload to an immutable key: its own can be written again while its URL lasts. The store copies it, if it
+    /// is still what was read; otherwise it is sent there.
+    async fn keep(
+        &self,
+        artwork: &Artwork,
+        set: &RenditionSet<'_>,
+        uploaded: &str,
+        read: Read,
+        media_type: String,
+    ) -> anyhow::Result<Blob> {
+        let key = keys::original(&artwork.owner, set.variant, keys::extension(&media_type));
+        let copied = match &read.etag {
+            Some(etag) => self.blobs.copy(uploaded, etag, &key, &media_type).await.unwrap_or_else(|error| {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the store copies no upload; sending it");
+                false
+            }),
+            None => false,
+        };
+        let sha256 = set.original.to_owned();
+        if copied {
+            return Ok(Blob { key, sha256, media_type, length: read.bytes.len() as u64 });
+        }
+        Ok(self.blobs.put_hashed(&key, read.bytes, sha256, &media_type).await?)
     }
 }
 

@@ -10,14 +10,34 @@ pub struct Download {
     key: String,
     /// As the store has announced it.
     length: u64,
+    etag: Option<String>,
     body: ByteStream,
 }
 
 impl Download {
+    /// The store's own tag of the content, quotes included; none where it does not tell.
+    #[must_use]
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
     /// The next bytes, of whatever number came; `None` after the last.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BlobError> {
         let next = self.body.next().await.transpose();
         next.map_err(|error| BlobError::broken_off(&self.key, error))
+    }
+
+    /// All of it. Stops with [`BlobError::TooLarge`] as soon as more than `limit` bytes came, whatever the store had
+    /// announced.
+    pub async fn whole(mut self, limit: u64) -> Result<Bytes, BlobError> {
+        let mut bytes = BytesMut::with_capacity(usize::try_from(self.length.min(limit)).unwrap_or(0));
+        while let Some(chunk) = self.chunk().await? {
+            if (bytes.len() + chunk.len()) as u64 > limit {
+                return Err(BlobError::TooLarge { key: self.key, limit });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
     }
 }
 
@@ -34,21 +54,13 @@ impl Blobs {
         let request = self.client.get_object().bucket(&self.bucket).key(key).set_range(range);
         let answer = observed("get", key, request.send()).await;
         let answer = answer.map_err(|error| BlobError::of(&self.bucket, key, error))?;
-        Ok(Download { key: key.to_owned(), length: super::length(answer.content_length), body: answer.body })
+        let length = super::length(answer.content_length);
+        Ok(Download { key: key.to_owned(), length, etag: answer.e_tag, body: answer.body })
     }
 
-    /// Reads a blob whole. Stops with [`BlobError::TooLarge`] as soon as more than `limit` bytes came, whatever the
-    /// store had announced.
+    /// Reads a blob whole, see [`Download::whole`].
     pub async fn get(&self, key: &str, limit: u64) -> Result<Bytes, BlobError> {
-        let mut download = self.stream(key).await?;
-        let mut bytes = BytesMut::with_capacity(usize::try_from(download.length.min(limit)).unwrap_or(0));
-        while let Some(chunk) = download.chunk().await? {
-            if (bytes.len() + chunk.len()) as u64 > limit {
-                return Err(BlobError::TooLarge { key: key.to_owned(), limit });
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes.freeze())
+        self.stream(key).await?.whole(limit).await
     }
 
     /// SHA-256 (64 hex digits in lower case) and length of what really lies under the key, read through once.

@@ -122,7 +122,7 @@ async fn a_neighbour_of_a_worker_that_segfaults_is_cut() -> anyhow::Result<()> {
 }
 
 /// A program that is a worker like any other, but for what this script does before.
-fn script(folder: &Path, before: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn script(folder: &Path, before: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join("worker.sh");
     let worker = env!("CARGO_BIN_EXE_atelier-thumbnails");
     std::fs::write(&path, format!("#!/bin/sh\n{before} {worker} \"$@\"\n"))?;

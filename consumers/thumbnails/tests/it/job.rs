@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use atelier_e2e::{Direction, Proxy, until};
 use atelier_events::settings::StoreSettings;
-use atelier_events::{Blobs, keys};
+use atelier_events::{Blobs, Event, VariantEvent, keys};
 use atelier_runtime::{Job as _, Outcome};
-use atelier_thumbnails::settings::RenderSettings;
+use atelier_thumbnails::settings::{RenderSettings, Settings};
+use bytes::Bytes;
 
 use crate::bombs;
+use crate::deaths::script;
 use crate::fixtures::{jpeg, png, scene};
 use crate::stage::{Stage, attempt, rendered};
 
@@ -69,6 +71,32 @@ async fn a_set_that_was_broken_off_is_invisible_and_becomes_whole() -> anyhow::R
     let mut named: BTreeSet<String> = set.renditions.iter().map(|rendition| rendition.blob.key.clone()).collect();
     named.extend(named.first().and_then(|key| keys::manifest_of(key)));
     assert_eq!(stage.shown().await?, named, "the whole set is there, and nothing else");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upload_that_is_written_again_while_it_is_cut_does_not_become_the_original() -> anyhow::Result<()> {
+    let stage = Stage::begin().await?;
+    let (first, second) = (jpeg(&scene(800, 600)), jpeg(&scene(640, 480)));
+    let event = stage.uploaded("photo.jpg", &first).await?;
+    let folder = tempfile::tempdir()?;
+    // A worker that says that it is there, which is when the upload has been read, and waits to be told.
+    let [here, go] = ["here", "go"].map(|name| folder.path().join(name));
+    let wait = format!(": >{}; until [ -e {} ]; do /bin/sleep 0.02; done; exec", here.display(), go.display());
+    let job = stage.job_of(&script(folder.path(), &wait)?, &stage.bucket.blobs, Settings::default());
+    let attempt = attempt(&event);
+    let replace = async {
+        let Event::Variant(VariantEvent::Uploaded(uploaded)) = event.event()? else { anyhow::bail!("no upload") };
+        until("a worker waits", || async { Ok(here.exists()) }).await?;
+        stage.bucket.blobs.put(&uploaded.upload_key, Bytes::from(second), "image/jpeg").await?;
+        Ok(std::fs::write(&go, "")?)
+    };
+    let (outcome, replaced) = tokio::join!(job.run(&attempt), replace);
+    replaced?;
+    let set = rendered(outcome?)?;
+    assert_eq!((set.width, set.original.length), (800, first.len() as u64));
+    let kept = stage.bucket.blobs.digest(&set.original.key).await?;
+    assert_eq!(kept, Some((set.original.sha256, set.original.length)));
     Ok(())
 }
 

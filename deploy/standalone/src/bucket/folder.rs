@@ -22,11 +22,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput,
-    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
-    ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    ListPartsInput, ListPartsOutput, MetadataDirective, PutObjectInput, PutObjectOutput, Range, StreamingBlob,
-    Timestamp, UploadPartInput, UploadPartOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETagCondition,
+    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+    ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, MetadataDirective, PutObjectInput, PutObjectOutput, Range,
+    StreamingBlob, Timestamp, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -126,15 +126,19 @@ impl S3 for Folder {
         let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
             return Err(s3_error!(NotImplemented));
         };
-        let conditional = input.copy_source_if_match.is_some()
-            || input.copy_source_if_none_match.is_some()
+        let other_conditions = input.copy_source_if_none_match.is_some()
             || input.copy_source_if_modified_since.is_some()
             || input.copy_source_if_unmodified_since.is_some();
-        if conditional {
-            return Err(s3_error!(NotImplemented, "a copy on conditions is not supported"));
+        if other_conditions {
+            return Err(s3_error!(NotImplemented, "a copy has no condition but `x-amz-copy-source-if-match`"));
         }
         let source = GetObjectInput { bucket: bucket.to_string(), key: key.to_string(), ..Default::default() };
         let source = self.files.get_object(with(&req, source)).await?.output;
+        if let Some(ETagCondition::ETag(wanted)) = &input.copy_source_if_match
+            && !source.e_tag.as_ref().is_some_and(|tag| tag.strong_cmp(wanted))
+        {
+            return Err(s3_error!(PreconditionFailed));
+        }
         let put = self.put_object(with(&req, as_put(&req.input, source))).await?.output;
         let result =
             CopyObjectResult { e_tag: put.e_tag, last_modified: Some(SystemTime::now().into()), ..Default::default() };

@@ -43,7 +43,7 @@ async fn a_blob_that_is_not_there_is_none_or_not_found() {
     for error in [
         blobs.get("no/such", 10).await.unwrap_err(),
         blobs.stream("no/such").await.unwrap_err(),
-        blobs.copy("no/such", "some/where", "text/plain").await.unwrap_err(),
+        blobs.copy("no/such", "\"tag\"", "some/where", "text/plain").await.map(drop).unwrap_err(),
     ] {
         assert!(matches!(&error, BlobError::NotFound { key } if key == "no/such"), "{error:?}");
         assert!(!error.is_transient());
@@ -96,12 +96,29 @@ async fn a_listing_walks_every_page_in_the_order_of_the_keys() {
     assert_eq!(found, expected);
 }
 
+async fn etag(blobs: &Blobs, key: &str) -> String {
+    blobs.stream(key).await.unwrap().etag().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_blob_that_has_changed_since_it_was_read_is_not_copied() {
+    let (_store, blobs) = Store::start().await;
+    blobs.put("from", bytes(10), "image/png").await.unwrap();
+    let read = etag(&blobs, "from").await;
+    blobs.put("from", bytes(11), "image/png").await.unwrap();
+    assert!(!blobs.copy("from", &read, "to", "image/png").await.unwrap());
+    assert_eq!(blobs.head("to").await.unwrap(), None);
+    assert!(blobs.copy("from", &etag(&blobs, "from").await, "to", "image/png").await.unwrap());
+    assert_eq!(blobs.get("to", 11).await.unwrap(), bytes(11));
+}
+
 #[tokio::test]
 async fn a_copy_has_its_own_media_type_and_leaves_the_source() {
     let (_store, blobs) = Store::start().await;
     let from = "uploads/ein Bild+ö%2F.png";
     blobs.put(from, bytes(100_000), "application/octet-stream").await.unwrap();
-    blobs.copy(from, "artworks/1/original.png", "image/png").await.unwrap();
+    let etag = etag(&blobs, from).await;
+    assert!(blobs.copy(from, &etag, "artworks/1/original.png", "image/png").await.unwrap());
 
     assert_eq!(blobs.get("artworks/1/original.png", 100_000).await.unwrap(), bytes(100_000));
     assert_eq!(blobs.head("artworks/1/original.png").await.unwrap().unwrap().media_type, "image/png");
@@ -144,10 +161,11 @@ async fn a_reader_never_sees_half_of_a_blob_that_is_written_again() {
     let (_store, blobs) = Store::start().await;
     let content = bytes(2_000_000);
     blobs.put("from", content.clone(), "image/png").await.unwrap();
-    blobs.copy("from", "to", "image/png").await.unwrap();
+    let etag = etag(&blobs, "from").await;
+    assert!(blobs.copy("from", &etag, "to", "image/png").await.unwrap());
     let writes = async {
         for _ in 0..8 {
-            blobs.copy("from", "to", "image/png").await.unwrap();
+            assert!(blobs.copy("from", &etag, "to", "image/png").await.unwrap());
             blobs.put("to", content.clone(), "image/png").await.unwrap();
         }
     };
@@ -304,7 +322,7 @@ async fn a_malformed_key_is_refused_before_it_is_sent() {
         for error in [
             nowhere.get(key, 1).await.map(drop).unwrap_err(),
             nowhere.put(key, bytes(1), "text/plain").await.map(drop).unwrap_err(),
-            nowhere.copy("a", key, "text/plain").await.unwrap_err(),
+            nowhere.copy("a", "\"tag\"", key, "text/plain").await.map(drop).unwrap_err(),
             nowhere.upload(key, "text/plain").map(drop).unwrap_err(),
         ] {
             assert!(matches!(error, BlobError::Invalid { .. }), "{key:?}: {error:?}");
