@@ -6,7 +6,7 @@
 //! through [`Blobs::put_served`].
 //!
 //! Bounds: a request is given up after [`ATTEMPT_TIMEOUT`] and tried [`MAX_ATTEMPTS`] times, a transfer that moves no
-//! byte for 20 seconds is given up, an [`Upload`] holds three parts of [`PART_BYTES`] at most, a page of a listing has
+//! byte for 20 seconds is given up, an [`Upload`] holds three parts of [`PART_BYTES`] at most (two of longer ones), a page of a listing has
 //! at most 1,000 entries.
 
 mod client;
@@ -39,7 +39,7 @@ pub use presign::Presigned;
 pub use settings::StoreSettings;
 use signed::SignedAs;
 pub use unfinished::Unfinished;
-pub use upload::{MAX_PARTS, PART_BYTES, Upload};
+pub use upload::{MAX_PARTS, MIN_PART_BYTES, PART_BYTES, Upload};
 
 /// What a browser or a CDN may do with a blob that never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";

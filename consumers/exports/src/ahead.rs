@@ -17,7 +17,7 @@ use crate::pack::Absent;
 const FETCHED: usize = 4;
 
 /// What of each may wait for its turn, in bytes: the memory that fetching ahead costs is four times this.
-const WAITING_BYTES: usize = 2 << 20;
+const WAITING_BYTES: usize = 512 << 10;
 
 /// How often a picture is gone on with whose transfer broke off.
 const CONTINUATIONS: u32 = 3;

@@ -11,13 +11,16 @@ use tracing::Instrument;
 use super::unfinished::SentBefore;
 use super::{Blob, BlobError, Blobs, IMMUTABLE, hex, key, observed};
 
-/// Length of a part in bytes. All but the last are of the same length, as R2 demands; S3 allows none under 5 MiB.
+/// Length of a part in bytes, where nobody said how many would come. All but the last are of the same length, as R2 demands.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Number of parts that S3 allows, so that an upload ends at 78 GiB where nobody said that more would come.
 pub const MAX_PARTS: i32 = 10_000;
 
-/// Parts that are longer than [`PART_BYTES`] are so by whole steps of this.
+/// The shortest part that S3 allows, in bytes; only the last of an upload may be shorter.
+pub const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
+
+/// Parts that are longer than [`MIN_PART_BYTES`] are so by whole steps of this.
 const PART_STEP: usize = 1024 * 1024;
 
 /// Two keep the line busy while the next part is filled; each more would only cost memory.
@@ -48,8 +51,12 @@ struct Parts {
     upload_id: String,
     /// Number of the last part that was sent off.
     last: i32,
-    in_flight: JoinSet<Result<CompletedPart, BlobError>>,
+    /// Each with the bytes it has sent.
+    in_flight: JoinSet<Result<(CompletedPart, Bytes), BlobError>>,
     in_flight_limit: usize,
+    /// Buffers of parts that were sent, for those to come: one allocated for each part anew is memory that the allocator
+    /// does not give back at once.
+    spare: Vec<BytesMut>,
     done: Vec<CompletedPart>,
     /// Bytes in the parts sent off.
     sent: u64,
@@ -74,15 +81,14 @@ impl Blobs {
 
     /// Begins a blob whose bytes are the same each time it is tried, of about `expected` bytes, or goes on with it: a part
     /// that an earlier try has sent, and of which the store has the same bytes by their MD5, is not sent again. Dropping it
-    /// leaves its parts to the next try. Beyond 78 GiB its parts are longer, and one fewer is on its way at a time.
+    /// leaves its parts to the next try. Its parts are as short as that many bytes allow, so that it needs little memory;
+    /// where they are longer than [`PART_BYTES`], beyond 78 GiB, one fewer is on its way at a time.
     pub async fn resume_upload(&self, key: &str, media_type: &str, expected: u64) -> Result<Upload, BlobError> {
         let mut upload = self.upload(key, media_type)?;
         upload.before = Some(self.sent_before(key).await?);
         let least = expected.div_ceil(u64::from(MAX_PARTS.unsigned_abs()));
         let least = usize::try_from(least).unwrap_or(usize::MAX);
-        if least > PART_BYTES {
-            upload.part_bytes = least.next_multiple_of(PART_STEP);
-        }
+        upload.part_bytes = least.max(MIN_PART_BYTES).next_multiple_of(PART_STEP);
         Ok(upload)
     }
 }
@@ -96,7 +102,8 @@ impl Upload {
         self.length += bytes.len() as u64;
         while !bytes.is_empty() {
             if self.filling.capacity() == 0 {
-                self.filling.reserve(self.part_bytes);
+                let spare = self.parts.as_mut().and_then(|parts| parts.spare.pop());
+                self.filling = spare.unwrap_or_else(|| BytesMut::with_capacity(self.part_bytes));
             }
             let fits = bytes.len().min(self.part_bytes - self.filling.len());
             self.filling.extend_from_slice(&bytes.split_to(fits));
@@ -157,7 +164,7 @@ impl Upload {
         if let Some(before) = &self.before
             && let Some(e_tag) = before.e_tag(parts.last + 1, &part)
         {
-            parts.take_as_sent(e_tag, part.len() as u64);
+            parts.take_as_sent(e_tag, part);
             return Ok(());
         }
         parts.send(&self.blobs, &self.key, part).await
@@ -206,14 +213,24 @@ async fn begin(blobs: &Blobs, key: &str, media_type: &str) -> Result<String, Blo
 
 impl Parts {
     fn of(upload_id: String, in_flight_limit: usize) -> Self {
-        Self { upload_id, last: 0, in_flight: JoinSet::new(), in_flight_limit, done: Vec::new(), sent: 0 }
+        let (in_flight, spare, done) = (JoinSet::new(), Vec::new(), Vec::new());
+        Self { upload_id, last: 0, in_flight, in_flight_limit, spare, done, sent: 0 }
     }
 
     /// Counts a part as sent that the store has already.
-    fn take_as_sent(&mut self, e_tag: String, length: u64) {
+    fn take_as_sent(&mut self, e_tag: String, part: Bytes) {
         self.last += 1;
-        self.sent += length;
+        self.sent += part.len() as u64;
         self.done.push(CompletedPart::builder().part_number(self.last).e_tag(e_tag).build());
+        self.take_back(part);
+    }
+
+    /// Keeps a part's buffer for another part, unless somebody still reads it.
+    fn take_back(&mut self, part: Bytes) {
+        if let Ok(mut buffer) = part.try_into_mut() {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
     }
 
     async fn send(&mut self, blobs: &Blobs, key: &str, part: Bytes) -> Result<(), BlobError> {
@@ -228,12 +245,12 @@ impl Parts {
         self.sent += part.len() as u64;
         let number = self.last;
         let request = blobs.client.upload_part().bucket(&blobs.bucket).key(key).upload_id(&self.upload_id);
-        let request = request.part_number(number).body(ByteStream::from(part));
+        let request = request.part_number(number).body(ByteStream::from(part.clone()));
         let (bucket, key) = (blobs.bucket.clone(), key.to_owned());
         let sending = async move {
             let sent = observed("put_part", &key, request.send()).await;
             let sent = sent.map_err(|error| BlobError::of(&bucket, &key, error))?;
-            Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
+            Ok((CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build(), part))
         };
         self.in_flight.spawn(sending.in_current_span());
         Ok(())
@@ -245,8 +262,9 @@ impl Parts {
             return Ok(false);
         };
         // It is never cancelled while we wait for it, so it can only have panicked, and so do we then.
-        let part = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        self.done.push(part);
+        let (done, part) = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        self.done.push(done);
+        self.take_back(part);
         Ok(true)
     }
 

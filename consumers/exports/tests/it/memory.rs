@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use crate::story::{OWNER, Story};
 
-/// A single original of this length, in bytes. Were it in memory, it would be there beside the parts of the upload,
-/// which are 25 to 50 MB, depending on what the allocator keeps.
+/// A single original of this length, in bytes.
 const ORIGINAL: u64 = 96 << 20;
+/// What packing it may take: three parts of the upload, what is fetched ahead, and what the allocator keeps of it.
+const PACKING: u64 = 40 << 20;
 
 struct Daemon(Child);
 
@@ -79,7 +80,7 @@ async fn an_original_of_96_mb_is_never_in_memory_and_sigterm_ends_with_0() -> an
     story.finish(begun, upload.finish().await?).await?;
     export(&story, done).await?;
     let grown = daemon.peak()? - before;
-    assert!(grown < ORIGINAL, "packing {ORIGINAL} bytes took {grown} bytes more");
+    assert!(grown < PACKING, "packing {ORIGINAL} bytes took {grown} bytes more");
 
     Command::new("kill").args(["-TERM", &daemon.0.id().to_string()]).status()?;
     let status = tokio::task::spawn_blocking(move || daemon.0.wait()).await??;

@@ -1,6 +1,8 @@
 //! What `atelier_events::Blobs` promises, on the embedded server.
 
-use atelier_events::blobs::{Head, MAX_KEY_BYTES, MAX_SERVED_KEY_BYTES, PART_BYTES, Served, StoreSettings, sha256};
+use atelier_events::blobs::{
+    Head, MAX_KEY_BYTES, MAX_SERVED_KEY_BYTES, MIN_PART_BYTES, PART_BYTES, Served, StoreSettings, sha256,
+};
 use atelier_events::{Blob, BlobError, Blobs};
 use bytes::Bytes;
 use futures::future::{FutureExt as _, join_all, try_join_all};
@@ -227,9 +229,9 @@ fn parts_in(store: &Store) -> usize {
 async fn an_upload_that_is_gone_on_with_sends_only_what_the_store_has_not() {
     let (store, blobs) = Store::start().await;
     let key = "exports/1.zip";
-    let content = bytes(4 * PART_BYTES + 5);
+    let content = bytes(4 * MIN_PART_BYTES + 5);
     let mut first = blobs.resume_upload(key, "application/zip", 0).await.unwrap();
-    first.write(content.slice(..3 * PART_BYTES)).await.unwrap();
+    first.write(content.slice(..3 * MIN_PART_BYTES)).await.unwrap();
     eventually("three parts", || parts_in(&store) == 3).await;
     drop(first);
     let unfinished = blobs.unfinished_uploads("exports/").await.unwrap();
@@ -238,7 +240,7 @@ async fn an_upload_that_is_gone_on_with_sends_only_what_the_store_has_not() {
     let part = |number: i32| store.root().join(format!(".upload_id-{}.part-{number}", unfinished[0].upload_id));
     let written = |number| std::fs::metadata(part(number)).unwrap().modified().unwrap();
     // Of the right length, and not the bytes that were meant.
-    std::fs::write(part(2), vec![7; PART_BYTES]).unwrap();
+    std::fs::write(part(2), vec![7; MIN_PART_BYTES]).unwrap();
     let before = [1, 2, 3].map(written);
 
     let mut second = blobs.resume_upload(key, "application/zip", 0).await.unwrap();
@@ -254,9 +256,9 @@ async fn an_upload_that_is_gone_on_with_sends_only_what_the_store_has_not() {
 #[tokio::test]
 async fn an_upload_of_more_than_ten_thousand_short_parts_has_longer_ones() {
     let (store, blobs) = Store::start().await;
-    let expected = 10_000 * (PART_BYTES as u64) + 1;
+    let expected = 10_000 * (MIN_PART_BYTES as u64) + 1;
     let mut upload = blobs.resume_upload("exports/1.zip", "application/zip", expected).await.unwrap();
-    upload.write(bytes(PART_BYTES + 1)).await.unwrap();
+    upload.write(bytes(MIN_PART_BYTES + 1)).await.unwrap();
     assert_eq!(parts_in(&store), 0);
     upload.write(bytes(1024 * 1024 - 1)).await.unwrap();
     eventually("a part", || parts_in(&store) == 1).await;
