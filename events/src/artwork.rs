@@ -14,12 +14,16 @@ pub enum ArtworkEvent {
     /// The work exists; a variant follows in the same append.
     #[serde(rename = "artwork.created")]
     Created(Created),
+    /// Its page is live. Told once for each time that the work becomes public.
+    #[serde(rename = "artwork.published")]
+    Published(Published),
 }
 
 impl ArtworkEvent {
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Created(_) => "artwork.created",
+            Self::Published(_) => "artwork.published",
         }
     }
 }
@@ -48,6 +52,15 @@ impl Created {
     pub fn new(artwork_id: ArtworkId, owner: String, details: Details) -> Self {
         Self { artwork_id, owner, details, added_at: None, ready_at: None }
     }
+}
+
+/// The content of `artwork.published`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The release that shows it: the position that its `site.deployed` names.
+    pub position: Position,
+    /// Its page.
+    pub url: String,
 }
 
 /// What the owner says about an artwork.
@@ -135,6 +148,8 @@ pub struct Artwork {
     pub ready_at: Option<OffsetDateTime>,
     /// Its place among all artworks: the position of `artwork.created`.
     pub created_position: Position,
+    /// Its page, as it was told last.
+    pub published: Option<Published>,
     /// In the order they were asked for; the cover is the newest complete one.
     pub variants: Vec<Variant>,
 }
@@ -158,9 +173,17 @@ impl Artwork {
                     created_at: created.added_at.unwrap_or(recorded.occurred_at),
                     ready_at: created.ready_at,
                     created_position: recorded.position,
+                    published: None,
                     variants: Vec::new(),
                 })
             }),
+            Event::Artwork(ArtworkEvent::Published(published)) => {
+                let mut state = state?;
+                if state.cover().is_some() {
+                    state.published = Some(published.clone());
+                }
+                Some(state)
+            }
             Event::Variant(event) => {
                 let mut state = state?;
                 let id = event.variant_id();

@@ -156,6 +156,7 @@ impl Event {
     /// Every type name there is, as stored.
     pub const TYPES: &'static [&'static str] = &[
         "artwork.created",
+        "artwork.published",
         "variant.requested",
         "variant.uploaded",
         "variant.started",

@@ -26,7 +26,7 @@ create table artworks (
     -- The last event that changed what a gallery shows of it, and when that was.
     shown_position bigint,
     shown_at timestamptz,
-    -- The first release of the site that shows it: the release's position, as in site.position.
+    -- The release that shows it, as artwork.published told last: the release's position, as in site.position.
     published_position bigint,
     -- The newest complete variant.
     cover_variant uuid,
@@ -36,7 +36,7 @@ create table artworks (
     constraint "a status is known" check (status in ('pending', 'processing', 'active', 'failed')),
     constraint "an active artwork has a cover" check ((status = 'active') = (cover_variant is not null)),
     constraint "an active artwork says since when" check ((status = 'active') = (ready_position is not null)),
-    constraint "what is published is ready" check (published_position is null or ready_position <= published_position)
+    constraint "what is published is ready" check (published_position is null or ready_position is not null)
 );
 comment on table artworks is 'lists and pages of artworks; the unique created_position is the keyset of all lists, newest first';
 create table variants (

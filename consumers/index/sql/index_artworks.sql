@@ -14,9 +14,6 @@ create index artworks_by_tag on artworks using gin (tags);
 comment on index artworks_by_tag is 'artworks with a tag: tags @> array[$1]';
 create index artworks_by_words on artworks using gin (search);
 comment on index artworks_by_words is 'text search: search @@ search_query($1)';
-create index artworks_unpublished on artworks (ready_position)
-    where published_position is null and ready_position is not null;
-comment on index artworks_unpublished is 'publish_artworks: what a new release shows for the first time';
 create index artworks_shown on artworks (shown_position);
 comment on index artworks_shown is 'whether gallery-metadata.json is behind: max(shown_position)';
 analyze artworks;

@@ -167,9 +167,8 @@ impl Applier {
             insert(transaction, include_str!("../sql/insert_renditions.sql"), &rows).await?;
         }
         self.write_exports(transaction, &changes.exports, up_to).await?;
-        // After the artworks: a release shows only what became ready before it, so that the order among both is kept.
         for (recorded, deployed) in &changes.deployed {
-            deploy(transaction, recorded, deployed).await?;
+            put_site(transaction, recorded, deployed).await?;
         }
         Ok(())
     }
@@ -214,13 +213,6 @@ async fn insert<T: Serialize>(
     if !rows.is_empty() {
         sqlx::query(statement).bind(Json(rows)).execute(transaction).await?;
     }
-    Ok(())
-}
-
-async fn deploy(transaction: &mut PgConnection, recorded: &Recorded, deployed: &Deployed) -> anyhow::Result<()> {
-    put_site(transaction, recorded, deployed).await?;
-    let publish = sqlx::query(include_str!("../sql/publish_artworks.sql")).bind(deployed.position);
-    publish.execute(transaction).await?;
     Ok(())
 }
 

@@ -30,21 +30,11 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Adds the fields of a struct to the current line.
-    pub(crate) fn fields(&mut self, row: &impl Serialize) -> Result<(), NotCopyable> {
-        row.serialize(Cell { lines: self, place: Place::Row })
-    }
-
-    /// Ends the current line.
-    pub(crate) fn end(&mut self) {
+    /// Adds a line: the fields of a struct.
+    pub(crate) fn line(&mut self, row: &impl Serialize) -> Result<(), NotCopyable> {
+        row.serialize(Cell { lines: self, place: Place::Row })?;
         self.text.push('\n');
         self.begun = false;
-    }
-
-    /// Adds a line.
-    pub(crate) fn line(&mut self, row: &impl Serialize) -> Result<(), NotCopyable> {
-        self.fields(row)?;
-        self.end();
         Ok(())
     }
 

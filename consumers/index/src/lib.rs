@@ -11,7 +11,6 @@ pub mod metadata;
 pub mod progress;
 pub mod projection;
 pub mod rebuild;
-mod releases;
 pub mod replay;
 mod rows;
 pub mod schema;

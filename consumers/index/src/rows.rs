@@ -38,12 +38,7 @@ pub(crate) struct ArtworkRow<'a> {
     shown_at: Option<OffsetDateTime>,
     cover_variant: Option<VariantId>,
     prompt: &'a str,
-}
-
-/// What is not the stream's to say of an artwork, but the releases': see `releases.rs`.
-#[derive(Serialize)]
-pub(crate) struct PublishedColumn {
-    pub(crate) published_position: Option<Position>,
+    published_position: Option<Position>,
 }
 
 impl<'a> ArtworkRow<'a> {
@@ -75,6 +70,7 @@ impl<'a> ArtworkRow<'a> {
             shown_at: folded.shown.map(|(_, time)| time),
             cover_variant: artwork.cover().map(|variant| variant.id),
             prompt: recipes.map(|recipe| recipe.prompt.as_str()).next().unwrap_or_default(),
+            published_position: artwork.published.as_ref().map(|published| published.position),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod settings;
 pub mod target;
 pub mod templates;
 pub mod theme;
+mod untold;
 pub mod untrusted;
 pub mod video;
 mod works;

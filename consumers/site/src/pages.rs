@@ -199,6 +199,18 @@ impl Site {
         }
     }
 
+    /// Whether this artwork is shown.
+    #[must_use]
+    pub fn shows(&self, id: &Uuid) -> bool {
+        self.catalogue.slot(id).is_some_and(|slot| self.catalogue.get(slot).is_some())
+    }
+
+    /// The address of an artwork's page.
+    #[must_use]
+    pub fn artwork_url(&self, id: &Uuid) -> String {
+        self.meta.url(&artwork_href(id))
+    }
+
     /// How many artworks are shown.
     #[must_use]
     pub fn artworks(&self) -> usize {

@@ -2,20 +2,23 @@
 //!
 //! What is published follows from the log alone. It is folded from the first event at every start (see `works.rs`), so
 //! there is no table to keep; the log also says which release is live (`site.deployed`), so a deploy that was done and
-//! not told is told, and none is done twice. What the live release shows already is not rendered again: from its position on
+//! not told is told, and none is done twice. Likewise each artwork's stream says whether its page is known to be live (see
+//! `untold.rs`). What the live release shows already is not rendered again: from its position on
 //! it is noted what has changed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use atelier_events::artwork::Published as Told;
 use atelier_events::log::{Append, AppendError, READ_LIMIT, Write};
 use atelier_events::site::Deployed;
 use atelier_events::{
-    Blobs, Consumer, Event, ExpectedVersion, Log, NewEvent, Position, Recorded, Site as SiteState, SiteEvent, Stream,
-    Unreadable, Version,
+    ArtworkEvent, Blobs, Consumer, Event, ExpectedVersion, Log, NewEvent, Position, Recorded, Site as SiteState,
+    SiteEvent, Stream, Unreadable, Version,
 };
 use atelier_runtime::Projection;
+use futures::future::join_all;
 use time::OffsetDateTime;
 
 use crate::gallery::Image;
@@ -23,12 +26,17 @@ use crate::pages::Site;
 use crate::release::{Compare, DeployError, Folder, Release};
 use crate::settings::SiteSettings;
 use crate::target::{Brought, Difference, Look, Target, TargetError};
+use crate::untold::Untold;
 use crate::works::Works;
 
 /// Who the log says did it.
-const ACTOR: &str = "atelier-site";
+pub(crate) const ACTOR: &str = "atelier-site";
 /// The name of the one site there is.
 const SITE: &str = "main";
+/// Artworks that are told of before the log is looked at for something new to show.
+const TELL_LIMIT: usize = 500;
+
+const ELSEWHERE: &str = "an artwork's event lies on another stream";
 
 /// Publishes the gallery.
 pub struct Publication {
@@ -48,6 +56,8 @@ pub struct Publication {
     /// What the log says is live.
     told: SiteState,
     site_version: Version,
+    /// Artworks that are public and were not told of.
+    untold: Untold,
     /// The last event that changed what is to be seen.
     changed: Position,
     /// When that was.
@@ -109,6 +119,7 @@ impl Publication {
             site: Arc::new(site),
             told: SiteState::default(),
             site_version: Version(0),
+            untold: Untold::default(),
             changed: Position(0),
             burst_began: None,
             // Another edition has other pages: all are compared then.
@@ -180,12 +191,26 @@ impl Publication {
         if recorded.stream == Stream::site(SITE) {
             self.site_version = recorded.version;
         }
+        if let Some(id) = recorded.stream.artwork_id() {
+            self.untold.grown(id, recorded.version);
+        }
         match recorded.event() {
-            Ok(Event::Artwork(_) | Event::Variant(_)) => {
-                let id = recorded.stream.artwork_id().context("an artwork's event lies on another stream")?;
+            Ok(Event::Artwork(ArtworkEvent::Published(_))) => {
+                self.untold.remove(recorded.stream.artwork_id().context(ELSEWHERE)?);
+            }
+            Ok(Event::Artwork(ArtworkEvent::Created(_)) | Event::Variant(_)) => {
+                let id = recorded.stream.artwork_id().context(ELSEWHERE)?;
                 match self.works.fold(id, recorded)? {
-                    Some(artwork) => self.site()?.show(artwork)?,
-                    None => self.site()?.hide(id.0),
+                    Some(artwork) => {
+                        if !self.site.shows(&id.0) {
+                            self.untold.add(id, recorded);
+                        }
+                        self.site()?.show(artwork)?;
+                    }
+                    None => {
+                        self.untold.remove(id);
+                        self.site()?.hide(id.0);
+                    }
                 }
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
                     self.changed = recorded.position;
@@ -256,6 +281,7 @@ impl Publication {
         if done.changed || !self.is_told() {
             self.tell(&done.release).await?;
         }
+        self.tell_of_artworks().await?;
         if (done.changed || brought.as_ref().is_some_and(|brought| brought.changed))
             && let Err(error) = self.folder.prepare().await
         {
@@ -322,6 +348,40 @@ impl Publication {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Tells of each artwork that the live release shows. After a first deploy these are all there are, so the log is read in
+    /// between: what is new to be seen is deployed first, and the rest told of afterwards.
+    async fn tell_of_artworks(&mut self) -> anyhow::Result<()> {
+        let Some(live) = self.told.live.as_ref().map(|live| live.position) else { return Ok(()) };
+        loop {
+            let shown = self.untold.shown_by(live, TELL_LIMIT);
+            let log = &self.log;
+            let appends = shown.iter().filter_map(|id| {
+                let append = self.untold.append(*id, Told { position: live, url: self.site.artwork_url(&id.0) })?;
+                Some(async move { (*id, log.append(append).await) })
+            });
+            let mut is_refused = false;
+            for (id, appended) in join_all(appends).await {
+                match appended {
+                    Ok(_) => self.untold.remove(id),
+                    // Something has happened to it, or another daemon has told: its events are about to be folded.
+                    Err(AppendError::Conflict { .. }) => is_refused = true,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if !is_refused && shown.len() < TELL_LIMIT {
+                return Ok(());
+            }
+            let events = self.log.read(self.folded, READ_LIMIT).await?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.apply(&events).await?;
+            if self.changed > live {
+                return Ok(());
+            }
+        }
+    }
 }
 
 impl Projection for Publication {
@@ -357,7 +417,7 @@ impl Projection for Publication {
         } else if self.sweep_at.is_some_and(|at| at <= OffsetDateTime::now_utc()) {
             self.sweep().await
         } else {
-            Ok(())
+            self.tell_of_artworks().await
         };
         self.burst_began = None;
         match done {

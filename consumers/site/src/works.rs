@@ -10,6 +10,9 @@ use atelier_events::{ArtworkId, Log, Look, Position, Recorded, Rendition, Rendit
 
 use crate::gallery::{Artwork, Image, Variant};
 
+/// What [`Works::fold`] is not told of.
+const PUBLISHED: &str = "artwork.published";
+
 /// Folded works. Those with the newest events are kept whole.
 pub(crate) struct Works {
     log: Log,
@@ -23,11 +26,12 @@ impl Works {
         Self { log, kept: HashMap::new(), kept_limit }
     }
 
-    /// Makes ready for a batch: works of it that are not kept are folded up to where the log has been read.
+    /// Makes ready for a batch: works of it that are not kept are folded up to where the log has been read. That a page is
+    /// live changes nothing of what it shows: what is told of thousands after a first deploy recalls none of them.
     pub(crate) async fn recall(&mut self, events: &[Recorded], folded: Position) -> anyhow::Result<()> {
         let missing: BTreeSet<&Stream> = events
             .iter()
-            .filter(|event| event.version.0 > 1)
+            .filter(|event| event.version.0 > 1 && event.event_type != PUBLISHED)
             .filter(|event| event.stream.artwork_id().is_some_and(|id| !self.kept.contains_key(&id)))
             .map(|event| &event.stream)
             .collect();

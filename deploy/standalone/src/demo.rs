@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use atelier_events::{ArtworkId, Event, ExportId, Position, Recorded, SiteEvent, VariantEvent, keys};
+use atelier_events::{ArtworkEvent, ArtworkId, Event, ExportId, Position, Recorded, VariantEvent, keys};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, NewExport, NewGeneration};
@@ -114,10 +114,10 @@ fn tell(timeline: &mut Timeline, recorded: &Recorded) -> anyhow::Result<()> {
     match (recorded.stream.artwork_id(), recorded.event()?) {
         (Some(id), Event::Variant(VariantEvent::Requested(_) | VariantEvent::Uploaded(_))) => timeline.asked(id, at),
         (Some(id), Event::Variant(VariantEvent::Generated(_))) => timeline.generated(id, at),
-        (Some(id), Event::Variant(VariantEvent::Rendered(_))) => timeline.rendered(id, at, recorded.position),
+        (Some(id), Event::Variant(VariantEvent::Rendered(_))) => timeline.rendered(id, at),
         (Some(id), Event::Variant(VariantEvent::Failed(failed))) => timeline.failed(id, &failed.error),
-        (_, Event::Site(SiteEvent::Deployed(deployed))) => timeline.deployed(at, deployed.position),
-        (_, Event::Artwork(_) | Event::Variant(_) | Event::Export(_)) => {}
+        (Some(id), Event::Artwork(ArtworkEvent::Published(_))) => timeline.published(id, at),
+        (_, Event::Artwork(_) | Event::Variant(_) | Event::Export(_) | Event::Site(_)) => {}
     }
     Ok(())
 }

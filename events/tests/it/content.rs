@@ -33,6 +33,7 @@ struct Sample {
 fn full_sample(event: &Event) -> &'static str {
     match event {
         Event::Artwork(ArtworkEvent::Created(_)) => include_str!("samples/artwork.created.1.restored.json"),
+        Event::Artwork(ArtworkEvent::Published(_)) => include_str!("samples/artwork.published.1.json"),
         Event::Variant(VariantEvent::Requested(_)) => include_str!("samples/variant.requested.1.json"),
         Event::Variant(VariantEvent::Uploaded(_)) => include_str!("samples/variant.uploaded.1.json"),
         Event::Variant(VariantEvent::Started(_)) => include_str!("samples/variant.started.1.json"),

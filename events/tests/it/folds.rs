@@ -1,6 +1,6 @@
 //! Folds are total: no sequence of events, however mad, breaks them or undoes what is complete.
 
-use atelier_events::artwork::Created;
+use atelier_events::artwork::{Created, Published};
 use atelier_events::site::SiteEvent;
 use atelier_events::variant::{Failed, RecutRequested, Restored};
 use atelier_events::{
@@ -185,6 +185,34 @@ fn an_artwork_goes_from_pending_over_processing_to_active_or_failed() -> anyhow:
     }
     // What was never asked for is not made up from its outcome.
     assert_eq!(status_after(&["artwork.created", "variant.rendered"])?, Some("pending"));
+    Ok(())
+}
+
+#[test]
+fn an_artwork_that_can_be_shown_is_published_as_was_told_last() -> anyhow::Result<()> {
+    let variant = VariantId::new();
+    let sample = |name: &str| -> anyhow::Result<Event> {
+        let event = sample_events()?.into_iter().find(|event| event.type_name() == name);
+        Ok(about(event.ok_or_else(|| anyhow::anyhow!("no sample of {name}"))?, variant))
+    };
+    let told = |position| Published { position: Position(position), url: format!("https://art.example/{position}") };
+    let published = |position| Event::Artwork(ArtworkEvent::Published(told(position)));
+    let after = |events: &[Event]| -> anyhow::Result<Option<Published>> {
+        let mut state = None;
+        for (position, event) in (1..).zip(events) {
+            state = Artwork::fold(state, &recorded(event, position))?;
+        }
+        Ok(state.and_then(|artwork| artwork.published))
+    };
+    let mut history = vec![published(1), sample("artwork.created")?, sample("variant.requested")?];
+    history.extend([sample("variant.started")?, published(4)]);
+    assert_eq!(after(&history)?, None, "there is nothing to be shown");
+    history.extend([sample("variant.generated")?, sample("variant.rendered")?]);
+    assert_eq!(after(&history)?, None, "nobody has told of it");
+    history.push(published(7));
+    assert_eq!(after(&history)?, Some(told(7)));
+    history.extend([sample("variant.failed")?, published(9)]);
+    assert_eq!(after(&history)?, Some(told(9)));
     Ok(())
 }
 

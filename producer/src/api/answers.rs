@@ -92,7 +92,7 @@ pub(crate) struct ArtworkAnswer {
     url: String,
     /// Its page in the published gallery, once `published`.
     page_url: String,
-    /// Whether its page is live.
+    /// Whether its page is live, as `artwork.published` has told.
     pub(crate) published: bool,
     /// The variant that stands for it: the newest complete one.
     cover: Option<Uuid>,

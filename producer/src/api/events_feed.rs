@@ -41,7 +41,8 @@ pub(crate) struct Following {
     /// Those after this position; 0, all of them, when nothing is said. `Last-Event-ID` goes before it.
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// Those of this stream, such as `artwork-<id>`.
+    /// Those of this stream, such as `artwork-<id>`: an artwork's tells of everything that becomes of it, with
+    /// `artwork.published` of the address at which its page is live.
     stream: Option<String>,
     /// So many, and then the end.
     #[param(minimum = 1)]

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use atelier_events::site::{Deployed, SiteEvent};
-use atelier_events::{ArtworkId, Event, Position, Stream, VariantId};
+use atelier_events::artwork::Published;
+use atelier_events::{ArtworkEvent, ArtworkId, Event, Position, Stream, VariantId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -163,15 +163,8 @@ async fn a_read_waits_until_an_artwork_is_ready_or_published() -> anyhow::Result
     studio.index().await?;
     let ready = tokio::time::timeout(Duration::from_secs(20), ready).await???;
     assert_eq!(answer(ready, StatusCode::OK).await?["status"], "active");
-    let deployed = Deployed {
-        position,
-        artworks: 1,
-        files: 1,
-        files_written: 1,
-        bytes_written: 1,
-        url: "https://gallery.example".to_owned(),
-    };
-    studio.tell(Stream::site("gallery"), Event::Site(SiteEvent::Deployed(deployed))).await?;
+    let told = Published { position, url: format!("https://gallery.example/artworks/{artwork}/") };
+    studio.tell(Stream::artwork(artwork), Event::Artwork(ArtworkEvent::Published(told))).await?;
     studio.index().await?;
     let published = tokio::time::timeout(Duration::from_secs(20), published).await???;
     assert_eq!(answer(published, StatusCode::OK).await?["published"], true);

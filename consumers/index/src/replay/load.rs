@@ -1,7 +1,5 @@
 //! The load: ranges of streams side by side, each read ahead while it is folded and written.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use atelier_events::log::read_by_stream;
 use atelier_events::{Event, Log, Position, Recorded, Unreadable, Version};
@@ -13,7 +11,6 @@ use super::shadow::{Part, Shadow};
 use super::streams::{Folding, Rows};
 use crate::applier;
 use crate::copy::Lines;
-use crate::releases::Releases;
 use crate::schema::INDEXES;
 use crate::vocabulary;
 
@@ -30,13 +27,10 @@ type Batch = Vec<(Recorded, Option<Event>)>;
 
 /// Loads what is not loaded yet. `applied` is told of events as they are.
 pub(super) async fn load(log: &Log, shadow: Shadow, mut applied: impl FnMut(i64)) -> anyhow::Result<()> {
-    let mut connection = Shadow::connect(log.pool()).await?;
-    let releases = Arc::new(Releases::read(&mut connection, shadow.up_to).await.context("reading the releases")?);
-    connection.close().await?;
     let (tell, mut told) = mpsc::channel(APPLIED_LIMIT);
     let mut parts = JoinSet::new();
     for part in shadow.parts(log).await? {
-        parts.spawn(load_part(log.clone(), shadow, part, Arc::clone(&releases), tell.clone()));
+        parts.spawn(load_part(log.clone(), shadow, part, tell.clone()));
     }
     drop(tell);
     loop {
@@ -73,25 +67,15 @@ pub(super) async fn index(log: &Log, shadow: Shadow) -> anyhow::Result<()> {
 /// The load is done: from here on it is a read model like any other.
 pub(super) async fn finish(log: &Log, shadow: Shadow) -> anyhow::Result<()> {
     let mut connection = Shadow::connect(log.pool()).await?;
-    let releases = Releases::read(&mut connection, shadow.up_to).await.context("reading the releases")?;
     let mut tx = connection.begin().await?;
     shadow.hold(&mut tx).await?;
-    if let Some((recorded, deployed)) = releases.live {
-        applier::put_site(&mut tx, &recorded, &deployed).await?;
-    }
     sqlx::query(include_str!("../../sql/move_checkpoint.sql")).bind(shadow.up_to).execute(&mut *tx).await?;
     sqlx::query(include_str!("../../sql/end_load.sql")).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(connection.close().await?)
 }
 
-async fn load_part(
-    log: Log,
-    shadow: Shadow,
-    part: Part,
-    releases: Arc<Releases>,
-    tell: mpsc::Sender<i64>,
-) -> anyhow::Result<()> {
+async fn load_part(log: Log, shadow: Shadow, part: Part, tell: mpsc::Sender<i64>) -> anyhow::Result<()> {
     let (sender, mut batches) = mpsc::channel(READ_AHEAD);
     let mut reading = JoinSet::new();
     reading.spawn(read(log.clone(), part.clone(), shadow.up_to, sender));
@@ -99,7 +83,7 @@ async fn load_part(
     let (mut folding, mut rows) = (Folding::default(), Rows::default());
     while let Some(batch) = batches.recv().await {
         for (recorded, event) in &batch {
-            folding.fold(recorded, event.as_ref(), &releases, &mut rows)?;
+            folding.fold(recorded, event.as_ref(), &mut rows)?;
         }
         if rows.events >= WRITE_EVENTS {
             write(&mut connection, shadow, part.number, &rows, false).await?;
@@ -111,7 +95,7 @@ async fn load_part(
     while let Some(ended) = reading.join_next().await {
         ended??;
     }
-    folding.finish(&releases, &mut rows)?;
+    folding.finish(&mut rows)?;
     write(&mut connection, shadow, part.number, &rows, true).await?;
     tell.send(rows.events).await?;
     Ok(connection.close().await?)
@@ -159,6 +143,9 @@ async fn write(
     copy(&mut tx, include_str!("../../sql/copy_lineage.sql"), &rows.lineage).await?;
     copy(&mut tx, include_str!("../../sql/copy_renditions.sql"), &rows.renditions).await?;
     copy(&mut tx, include_str!("../../sql/copy_exports.sql"), &rows.exports).await?;
+    if let Some((recorded, deployed)) = &rows.site {
+        applier::put_site(&mut tx, recorded, deployed).await?;
+    }
     for (unknown, first) in &rows.unknown {
         vocabulary::pass_over(&mut tx, unknown, *first).await?;
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use atelier_events::site::{Deployed, SiteEvent};
 use atelier_events::{Event, Position, Recorded, Stream};
 
 use crate::copy::{Lines, NotCopyable};
 use crate::folded::FoldedArtwork;
-use crate::releases::Releases;
-use crate::rows::{ArtworkRow, ExportRow, FoldedExport, LineageRow, PublishedColumn, RenditionRow, VariantRow};
+use crate::rows::{ArtworkRow, ExportRow, FoldedExport, LineageRow, RenditionRow, VariantRow};
 use crate::vocabulary::Unknown;
 
 /// The rows of streams that are complete, and what must be written together with them.
@@ -18,6 +18,8 @@ pub(super) struct Rows {
     pub(super) lineage: Lines,
     pub(super) renditions: Lines,
     pub(super) exports: Lines,
+    /// The release that is live, where the site's stream is among them.
+    pub(super) site: Option<(Recorded, Deployed)>,
     /// The first event of each type that this version does not know.
     pub(super) unknown: BTreeMap<Unknown, Position>,
     /// The last stream of them.
@@ -43,11 +45,10 @@ impl Folding {
         &mut self,
         recorded: &Recorded,
         event: Option<&Event>,
-        releases: &Releases,
         rows: &mut Rows,
     ) -> Result<(), NotCopyable> {
         if self.stream.as_ref() != Some(&recorded.stream) {
-            self.finish(releases, rows)?;
+            self.finish(rows)?;
             self.stream = Some(recorded.stream.clone());
         }
         self.events += 1;
@@ -58,8 +59,7 @@ impl Folding {
             Some(event @ Event::Export(_)) => {
                 self.export = FoldedExport::fold(self.export.take(), event, recorded);
             }
-            // Releases concern all artworks, and are folded before them.
-            Some(Event::Site(_)) => {}
+            Some(Event::Site(SiteEvent::Deployed(deployed))) => rows.deploy(recorded, deployed),
             None => {
                 let first = self.unknown.entry(Unknown::of(recorded)).or_insert(recorded.position);
                 *first = recorded.position.min(*first);
@@ -69,10 +69,10 @@ impl Folding {
     }
 
     /// Writes the rows of the stream, which is at its end.
-    pub(super) fn finish(&mut self, releases: &Releases, rows: &mut Rows) -> Result<(), NotCopyable> {
+    pub(super) fn finish(&mut self, rows: &mut Rows) -> Result<(), NotCopyable> {
         let Self { stream, artwork, export, unknown, events } = std::mem::take(self);
         if let Some(folded) = artwork {
-            rows.add_artwork(&folded, releases)?;
+            rows.add_artwork(&folded)?;
         }
         if let Some(folded) = export {
             rows.exports.line(&ExportRow::of(&folded))?;
@@ -88,10 +88,8 @@ impl Folding {
 }
 
 impl Rows {
-    fn add_artwork(&mut self, folded: &FoldedArtwork, releases: &Releases) -> Result<(), NotCopyable> {
-        let published_position = folded.ready_position.and_then(|ready| releases.first_showing(ready));
-        self.artworks.fields(&ArtworkRow::of(folded))?;
-        self.artworks.line(&PublishedColumn { published_position })?;
+    fn add_artwork(&mut self, folded: &FoldedArtwork) -> Result<(), NotCopyable> {
+        self.artworks.line(&ArtworkRow::of(folded))?;
         for variant in folded.variants() {
             self.variants.line(&VariantRow::of(&variant))?;
             for row in LineageRow::of(variant.variant) {
@@ -104,6 +102,13 @@ impl Rows {
         Ok(())
     }
 
+    /// A release never goes back.
+    fn deploy(&mut self, recorded: &Recorded, deployed: &Deployed) {
+        if self.site.as_ref().is_none_or(|(_, live)| live.position <= deployed.position) {
+            self.site = Some((recorded.clone(), deployed.clone()));
+        }
+    }
+
     /// Empties them, to be filled again.
     pub(super) fn clear(&mut self) {
         for lines in
@@ -111,6 +116,7 @@ impl Rows {
         {
             lines.clear();
         }
+        self.site = None;
         self.unknown.clear();
         self.last_stream = None;
         self.events = 0;

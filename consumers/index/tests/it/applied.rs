@@ -1,14 +1,16 @@
 //! Every event type comes into the read model, and says there what the folds say.
 
 use atelier_events::export::Selection;
-use atelier_events::{Artwork, Details, Event, ExportId, Lineage, Position, Relation, Status, Stream, VariantId};
+use atelier_events::{
+    Artwork, ArtworkId, Details, Event, ExportId, Lineage, Position, Relation, Status, Stream, VariantId,
+};
 use atelier_index::{ReadModel, compare};
 use sqlx::types::Uuid;
 use sqlx::{Connection as _, PgConnection, Row};
 
 use crate::story::{
     Story, by_chance, catch_up, created, deployed, export_completed, export_expired, export_failed, export_requested,
-    failed, generated, recipe, rendered, requested, started, titled, uploaded,
+    failed, generated, published, recipe, rendered, requested, started, titled, uploaded,
 };
 
 /// State of the variant and status of its artwork, the variant's failure and cost, whether it was started and finished.
@@ -141,22 +143,43 @@ async fn exports_end_and_stay_complete() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_release_publishes_what_was_ready_and_never_goes_back() -> anyhow::Result<()> {
+async fn an_artwork_is_published_when_that_is_told_and_the_live_release_never_goes_back() -> anyhow::Result<()> {
     let story = Story::begin().await?;
-    story.complete(titled("First")).await?;
+    let (one, _) = story.complete(titled("First")).await?;
     let first = story.log.head().await?;
-    story.complete(titled("Second")).await?;
+    let (other, _) = story.complete(titled("Second")).await?;
     let second = story.log.head().await?;
     story.tell(Stream::site("gallery"), vec![deployed(first)]).await?;
-    let published = async || -> anyhow::Result<(Vec<Option<Position>>, Position)> {
+    let shown = async || -> anyhow::Result<(Vec<Option<Position>>, Position)> {
         story.read_model().await?;
         let works = sqlx::query_scalar("select published_position from read.artworks order by created_position");
         let live = sqlx::query_scalar("select position from read.site").fetch_one(story.pool()).await?;
         Ok((works.fetch_all(story.pool()).await?, live))
     };
-    assert_eq!(published().await?, (vec![Some(first), None], first));
+    assert_eq!(shown().await?, (vec![None, None], first), "a release alone says nothing of an artwork");
+    story.tell(Stream::artwork(one), vec![published(one, first)]).await?;
+    assert_eq!(shown().await?, (vec![Some(first), None], first));
     story.tell(Stream::site("gallery"), vec![deployed(second), deployed(first)]).await?;
-    assert_eq!(published().await?, (vec![Some(first), Some(second)], second));
+    story.tell(Stream::artwork(other), vec![published(other, second)]).await?;
+    assert_eq!(shown().await?, (vec![Some(first), Some(second)], second));
+    // It was not to be seen for a while, and came back.
+    let third = story.log.head().await?;
+    story.tell(Stream::artwork(one), vec![published(one, third)]).await?;
+    assert_eq!(shown().await?, (vec![Some(third), Some(second)], second));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_artwork_without_a_complete_variant_is_not_published_whatever_is_told() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    let artwork = ArtworkId::new();
+    story
+        .tell(Stream::artwork(artwork), vec![created(artwork, titled("Sketch")), published(artwork, Position(1))])
+        .await?;
+    story.read_model().await?;
+    let position: Option<Position> =
+        sqlx::query_scalar("select published_position from read.artworks").fetch_one(story.pool()).await?;
+    assert_eq!(position, None);
     Ok(())
 }
 

@@ -242,6 +242,11 @@ pub(crate) fn deployed(position: Position) -> Event {
     }))
 }
 
+pub(crate) fn published(artwork_id: ArtworkId, position: Position) -> Event {
+    let url = format!("https://gallery.example/artworks/{artwork_id}/");
+    Event::Artwork(ArtworkEvent::Published(artwork::Published { position, url }))
+}
+
 /// A log of so many appends in which everything happens in every order: outcomes that come late, twice or for nothing,
 /// retries, releases that are overtaken. The same seed tells the same story.
 pub(crate) async fn by_chance(story: &Story, seed: u64, appends: usize) -> anyhow::Result<Vec<ArtworkId>> {
@@ -305,8 +310,10 @@ fn happening(chance: &mut StdRng, artwork: ArtworkId, variants: &mut Vec<Variant
         };
     }
     let variant = variants[chance.random_range(0..variants.len())];
-    match chance.random_range(0..14) {
+    match chance.random_range(0..16) {
         13 => restored(artwork, variant, VariantState::Failed),
+        // Also of what is not ready, and of releases that are older than what was told.
+        14..=15 => published(artwork, Position(chance.random_range(1..1_000))),
         0..=2 => started(variant),
         3..=5 => generated(variant),
         6..=8 => rendered(variant, chance.random_range(1..100)),

@@ -20,14 +20,14 @@ use crate::sample;
 
 pub(crate) const ARTWORKS: usize = 5;
 
-async fn tell(log: &Log, artwork: ArtworkId, event: Event) -> anyhow::Result<()> {
+pub(crate) async fn tell(log: &Log, artwork: ArtworkId, event: Event) -> anyhow::Result<()> {
     let events = vec![NewEvent::new(event, &Context::command("test"))];
     let write = Write { stream: Stream::artwork(artwork), expected: ExpectedVersion::Any, events };
     log.append(Append { key: None, writes: vec![write] }).await?;
     Ok(())
 }
 
-fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
+pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
     Event::Variant(VariantEvent::Uploaded(Uploaded {
         artwork_id,
         variant_id,
@@ -40,7 +40,7 @@ fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
     }))
 }
 
-async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event> {
+pub(crate) async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event> {
     let put = async |name: &str, media_type: &str| {
         let key = format!("{name}/test/{variant_id}");
         blobs.put(&key, Bytes::from(format!("{name} of {variant_id}")), media_type).await
@@ -60,6 +60,33 @@ async fn rendered(blobs: &Blobs, variant_id: VariantId) -> anyhow::Result<Event>
         placeholder: "3OcRJYB4d3h/iIeHeEh3eIhw+j2w".to_owned(),
         recipe_hash: None,
     })))
+}
+
+/// An artwork with one version.
+pub(crate) async fn work(log: &Log, blobs: &Blobs, title: &str) -> anyhow::Result<ArtworkId> {
+    let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
+    let details: Details = serde_json::from_value(json!({ "title": title }))?;
+    let created = Created::new(artwork_id, "test".to_owned(), details);
+    tell(log, artwork_id, Event::Artwork(ArtworkEvent::Created(created))).await?;
+    tell(log, artwork_id, uploaded(artwork_id, variant_id)).await?;
+    tell(log, artwork_id, rendered(blobs, variant_id).await?).await?;
+    Ok(artwork_id)
+}
+
+/// So many artworks with the same picture.
+pub(crate) async fn alike(log: &Log, works: usize, picture: &Rendered) -> anyhow::Result<()> {
+    let artworks = (0..works).map(|number| async move {
+        let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
+        let details: Details = serde_json::from_value(json!({ "title": format!("Alike {number}") }))?;
+        let created = Event::Artwork(ArtworkEvent::Created(Created::new(artwork_id, "test".to_owned(), details)));
+        let rendered = Event::Variant(VariantEvent::Rendered(Rendered { variant_id, ..picture.clone() }));
+        let events = [created, uploaded(artwork_id, variant_id), rendered];
+        let events = events.map(|event| NewEvent::new(event, &Context::command("test"))).into();
+        let write = Write { stream: Stream::artwork(artwork_id), expected: ExpectedVersion::NoStream, events };
+        log.append(Append { key: None, writes: vec![write] }).await?;
+        anyhow::Ok(())
+    });
+    futures::future::try_join_all(artworks).await.map(drop)
 }
 
 /// Artworks whose events lie far apart, so that hardly one is in a memory that holds one.

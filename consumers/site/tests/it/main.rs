@@ -1,6 +1,7 @@
 //! What the site promises.
 
 mod a_backdrop_is_never_seen_through_a_picture;
+mod artworks_are_told_of;
 mod bucket_target;
 mod changes_are_exact;
 mod command_target;

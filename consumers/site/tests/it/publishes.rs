@@ -32,11 +32,11 @@ impl Scene {
         SiteSettings { dir: self.folder.path().join("site"), quiet_ms: 0, ..SiteSettings::default() }
     }
 
-    fn publication(&self) -> anyhow::Result<Publication> {
+    pub(crate) fn publication(&self) -> anyhow::Result<Publication> {
         Publication::new(self.database.log(), self.bucket.blobs.clone(), self.settings())
     }
 
-    fn live(&self) -> anyhow::Result<u64> {
+    pub(crate) fn live(&self) -> anyhow::Result<u64> {
         Ok(self.settings().folder()?.number()?.unwrap_or_default())
     }
 
@@ -51,7 +51,7 @@ impl Scene {
     }
 }
 
-async fn read(publication: &mut Publication, log: &Log) -> anyhow::Result<()> {
+pub(crate) async fn read(publication: &mut Publication, log: &Log) -> anyhow::Result<()> {
     loop {
         let events = log.read(publication.checkpoint().await?, READ_LIMIT).await?;
         if events.is_empty() {

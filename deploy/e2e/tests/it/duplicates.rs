@@ -67,6 +67,7 @@ async fn check_history(log: &Log, head: Position, streams: &BTreeSet<Stream>) ->
     ensure!(strange.is_empty(), "{strange:?}");
     let expected = [
         ("artwork.created", 1),
+        ("artwork.published", 1),
         ("export.completed", 1),
         ("export.requested", 1),
         ("site.deployed", 1),

@@ -90,7 +90,7 @@ pub(crate) async fn jobs(log: &Log) -> anyhow::Result<Vec<JobRow>> {
 }
 
 /// Waits until this many variants have been rendered or given up, and nothing is left to do about any event: every job
-/// has ended, the relay, the read model and the gallery are where the log is. An error of the database counts as not yet.
+/// has ended, the relay, the read model and the gallery are where the log is, and what it shows has been told. An error of the database counts as not yet.
 pub(crate) async fn at_rest(log: &Log, variants: i64) -> anyhow::Result<()> {
     let statement = "select
         (select count(*) from events where type in ('variant.rendered', 'variant.failed')) >= $1
@@ -98,7 +98,8 @@ pub(crate) async fn at_rest(log: &Log, variants: i64) -> anyhow::Result<()> {
         and (select position from checkpoints where name = 'relay') = (select position from log_head)
         and (select position from read.checkpoint) = (select position from log_head)
         and coalesce((select max(position) from events where type = 'variant.rendered'), 0)
-            <= coalesce((select max((data->>'position')::bigint) from events where type = 'site.deployed'), 0)";
+            <= coalesce((select max((data->>'position')::bigint) from events where type = 'site.deployed'), 0)
+        and not exists (select from read.artworks where status = 'active' and published_position is null)";
     let what = format!("all is done about {variants} variants");
     let rested = until_within(REST, &what, || async {
         Ok(sqlx::query_scalar(statement).bind(variants).fetch_one(log.pool()).await.unwrap_or(false))

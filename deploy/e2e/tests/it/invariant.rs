@@ -41,15 +41,16 @@ pub(crate) async fn check(processes: &Processes, accepted: &[ArtworkId]) -> anyh
     check_queues(processes).await
 }
 
-/// Each accepted artwork has come to its end, once, and there is no other.
+/// Each accepted artwork has come to its end, once, of which the last is that it was told as published; there is no other.
 fn check_history(events: &[Recorded], accepted: &BTreeSet<ArtworkId>) -> anyhow::Result<()> {
     ensure!(events.iter().zip(1..).all(|(event, position)| event.position.0 == position), "positions have gaps");
     let mut streams: BTreeMap<&Stream, BTreeMap<&str, usize>> = BTreeMap::new();
     for event in events {
         *streams.entry(&event.stream).or_default().entry(event.event_type.as_str()).or_default() += 1;
     }
-    let requested = ["artwork.created", "variant.requested", "variant.generated", "variant.rendered"];
-    let uploaded = ["artwork.created", "variant.uploaded", "variant.rendered"];
+    let requested =
+        ["artwork.created", "variant.requested", "variant.generated", "variant.rendered", "artwork.published"];
+    let uploaded = ["artwork.created", "variant.uploaded", "variant.rendered", "artwork.published"];
     let once = |types: &[&'static str]| types.iter().map(|name| (*name, 1)).collect::<BTreeMap<_, usize>>();
     for id in accepted {
         let happened = streams.get_mut(&Stream::artwork(*id));

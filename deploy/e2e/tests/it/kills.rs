@@ -7,6 +7,7 @@
 //!                                                       └─3─▶ blob ─5─▶ settle ─6─▶ its answer
 //!
 //!  fetch ─▶ stage ─▶ swap ─7─▶ site.deployed             parts ─▶ ZIP ─▶ its note ─8─▶ settle
+//!                               ─9─▶ artwork.published ─10─▶ its answer
 //! ```
 
 use std::time::Duration;
@@ -268,6 +269,70 @@ async fn a_site_killed_between_the_swap_and_its_event_finds_its_release_live_and
     .await;
     broker.delete().await?;
     outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_killed_between_its_release_and_the_artworks_of_it_tells_of_each_once() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    let broker = Broker::scratch();
+    let outcome = with_processes(&database.url, broker.settings.clone(), &IMPATIENT, async |processes| {
+        let lines = Lines::before(processes).await?;
+        processes.daemons.stop_one(SITE).await?;
+        let log = processes.connections.log.clone();
+        let folder = Folder::new(&processes.site, 1)?;
+        let mut accepted = Vec::new();
+
+        // 9: its release is told, of which it hears late, and what it says then goes nowhere.
+        let site = fetching(&lines, processes, "deployed", &mut accepted).await?;
+        let (releases, told) = (deployed(&log).await?.len(), published(&log).await?);
+        lines.database.delay(Direction::ToClient, LATE);
+        lines.store.pass();
+        until("its release is told", || async { Ok(deployed(&log).await?.len() > releases) }).await?;
+        lines.database.freeze(Direction::ToServer);
+        until("it tells of the artworks", || async { Ok(lines.database.held(Direction::ToServer) > 0) }).await?;
+        ensure!(published(&log).await? == told, "they were told of already");
+        let live = folder.number()?;
+        site.kill().await?;
+        processes.daemons.start_one(SITE)?;
+        check(processes, &accepted).await?;
+        ensure!(folder.number()? == live, "release {live:?} was made again: {:?}", folder.number()?);
+        processes.daemons.stop_one(SITE).await?;
+
+        // 10: they are told of, and it does not hear that.
+        let site = fetching(&lines, processes, "told", &mut accepted).await?;
+        let told = published(&log).await?;
+        lines.database.delay(Direction::ToClient, LATE);
+        lines.store.pass();
+        until("the artworks are told of", || async { Ok(published(&log).await? > told) }).await?;
+        lines.database.freeze(Direction::ToClient);
+        site.kill().await?;
+        processes.daemons.start_one(SITE)?;
+        check(processes, &accepted).await
+    })
+    .await;
+    broker.delete().await?;
+    outcome
+}
+
+/// A site that has deployed something, has something more to deploy, and waits for the pictures of it.
+async fn fetching(
+    lines: &Lines,
+    processes: &Processes,
+    name: &str,
+    accepted: &mut Vec<ArtworkId>,
+) -> anyhow::Result<Beside> {
+    let site = lines.daemon(processes, SITE, IMPATIENT[0])?;
+    accepted.extend(sketches(&processes.client, &format!("before-{name}"), 1, SIDE).await?);
+    check(processes, accepted).await?;
+    lines.store.freeze(Direction::ToServer);
+    accepted.extend(sketches(&processes.client, name, 1, SIDE).await?);
+    until("it fetches what it publishes", || async { Ok(lines.store.held(Direction::ToServer) > 0) }).await?;
+    Ok(site)
+}
+
+async fn published(log: &Log) -> anyhow::Result<i64> {
+    let statement = "select count(*) from events where type = 'artwork.published'";
+    Ok(sqlx::query_scalar(statement).fetch_one(log.pool()).await?)
 }
 
 /// The positions up to which releases are told to show the log, one for each time it was told.

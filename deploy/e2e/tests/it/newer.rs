@@ -79,7 +79,8 @@ const LEFT: &str = "select
     + (select 4 - count(*) from events where type = 'variant.rendered')
     + (select 1 - count(*) from events where type = 'export.completed')
     + (select count(*) from events r where r.type = 'variant.rendered' and r.position >
-        coalesce((select max((data->>'position')::bigint) from events where type = 'site.deployed'), 0))";
+        coalesce((select max((data->>'position')::bigint) from events where type = 'site.deployed'), 0))
+    + (select count(*) from read.artworks where status = 'active' and published_position is null)";
 
 /// The feed shows an unknown event as it is.
 async fn check_feed(processes: &Processes, position: i64) -> anyhow::Result<()> {

@@ -131,6 +131,11 @@ async fn a_database_that_is_lost_is_made_again_from_the_bucket_and_the_gallery_i
         let before = before.take().context("it was looked at before")?;
         Gallery::of(processes, &empty.pool).await?.check(&before)?;
         let types = history::events(&connections.log).await?;
+        let shown: i64 = sqlx::query_scalar("select count(*) from read.artworks where status = 'active'")
+            .fetch_one(&empty.pool)
+            .await?;
+        let told = history::counts(&types).get("artwork.published").copied().unwrap_or_default();
+        ensure!(i64::try_from(told)? == shown, "{told} of {shown} artworks were told as published");
         let made = ["variant.requested", "variant.generated", "variant.uploaded", "variant.rendered"];
         ensure!(types.iter().all(|event| !made.contains(&event.event_type.as_str())), "something was made again");
         ensure!(atelier_index::compare(&connections.log, |_| {}).await?.differing.is_empty(), "the read model differs");
@@ -173,7 +178,8 @@ async fn at_rest(connections: &Connections, variants: i64) -> anyhow::Result<()>
         and (select position from checkpoints where name = 'relay') = (select position from log_head)
         and (select position from read.checkpoint) = (select position from log_head)
         and (select max(position) from events where type in ('variant.rendered', 'variant.restored'))
-            <= (select max((data->>'position')::bigint) from events where type = 'site.deployed')";
+            <= (select max((data->>'position')::bigint) from events where type = 'site.deployed')
+        and not exists (select from read.artworks where status = 'active' and published_position is null)";
     until("everything is done", || async {
         let rests = sqlx::query_scalar(statement).bind(variants).fetch_one(connections.log.pool()).await;
         Ok(rests.unwrap_or(None::<bool>).unwrap_or(false))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atelier_events::{ArtworkId, Position};
+use atelier_events::ArtworkId;
 use indicatif::{ProgressBar, ProgressStyle};
 use time::{Duration, OffsetDateTime};
 
@@ -14,7 +14,7 @@ pub(super) struct Watched {
     title: String,
     asked: Option<OffsetDateTime>,
     generated: Option<OffsetDateTime>,
-    rendered: Option<(OffsetDateTime, Position)>,
+    rendered: Option<OffsetDateTime>,
     published: Option<OffsetDateTime>,
     failure: Option<String>,
 }
@@ -47,22 +47,16 @@ impl Timeline {
         self.change(id, |artwork| artwork.generated = Some(at));
     }
 
-    pub(super) fn rendered(&mut self, id: ArtworkId, at: OffsetDateTime, position: Position) {
-        self.change(id, |artwork| artwork.rendered = Some((at, position)));
+    pub(super) fn rendered(&mut self, id: ArtworkId, at: OffsetDateTime) {
+        self.change(id, |artwork| artwork.rendered = Some(at));
     }
 
     pub(super) fn failed(&mut self, id: ArtworkId, error: &str) {
         self.change(id, |artwork| artwork.failure = Some(error.to_owned()));
     }
 
-    /// A release went live that shows the log up to `position`.
-    pub(super) fn deployed(&mut self, at: OffsetDateTime, position: Position) {
-        for artwork in self.artworks.values_mut() {
-            if artwork.published.is_none() && artwork.rendered.is_some_and(|(_, rendered)| rendered <= position) {
-                artwork.published = Some(at);
-            }
-        }
-        self.show();
+    pub(super) fn published(&mut self, id: ArtworkId, at: OffsetDateTime) {
+        self.change(id, |artwork| artwork.published = Some(at));
     }
 
     /// Whether there is nothing left to wait for.
@@ -106,12 +100,11 @@ pub(super) fn print(artworks: &BTreeMap<ArtworkId, Watched>) -> std::io::Result<
         ("in all", Align::Right),
     ];
     let row = |artwork: &Watched| {
-        let rendered = artwork.rendered.map(|(at, _)| at);
         vec![
             artwork.title.clone(),
             between(artwork.asked, artwork.generated),
-            between(artwork.generated.or(artwork.asked), rendered),
-            between(rendered, artwork.published),
+            between(artwork.generated.or(artwork.asked), artwork.rendered),
+            between(artwork.rendered, artwork.published),
             between(artwork.asked, artwork.published),
         ]
     };

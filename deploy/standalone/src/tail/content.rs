@@ -20,6 +20,7 @@ pub(super) fn of(event: &Recorded) -> String {
 fn artwork(event: &ArtworkEvent) -> String {
     match event {
         ArtworkEvent::Created(created) => format!("{} by {}", quoted(&created.details.title), created.owner),
+        ArtworkEvent::Published(published) => published.url.clone(),
     }
 }
 
