@@ -1,8 +1,10 @@
 //! Whether the process lives and can work.
 //!
 //! It lives when its loops go round: each has a [`Pulse`], and one that has been silent for too long is stuck, which a
-//! restart helps. It can work ([`missing`]) when what it needs answers; a restart helps nobody then.
+//! restart helps. It can work ([`missing`]) when what it needs answers; a restart helps nobody then. What it tries again for
+//! now ([`stalls`]) is named, and it is ready all the same: it does what can be done.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,6 +22,9 @@ const RESTING: u64 = u64::MAX;
 
 /// The loops of this process. They are few, and last for as long as it does.
 static LOOPS: Mutex<Vec<Weak<Beats>>> = Mutex::new(Vec::new());
+
+/// What cannot go on in this process, by name, in words.
+static STALLS: Mutex<BTreeMap<&'static str, String>> = Mutex::new(BTreeMap::new());
 
 /// What times are counted from.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -65,6 +70,22 @@ pub fn stuck() -> Vec<(String, Duration)> {
 fn stuck_for(limit: Duration) -> Vec<(String, Duration)> {
     let silences = loops().into_iter().filter_map(|beats| Some((beats.name.clone(), beats.silence()?)));
     silences.filter(|(_, silence)| *silence > limit).collect()
+}
+
+/// This cannot go on for now, in words; none: it goes on.
+pub fn stalled(name: &'static str, words: Option<String>) {
+    let mut stalls = STALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    match words {
+        Some(words) => drop(stalls.insert(name, words)),
+        None => drop(stalls.remove(name)),
+    }
+}
+
+/// What cannot go on for now and is tried again: a line each.
+#[must_use]
+pub fn stalls() -> Vec<String> {
+    let stalls = STALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    stalls.iter().map(|(name, words)| format!("{name}: {words}")).collect()
 }
 
 /// Says in the metrics when each loop last went round. One that rests went round just now.

@@ -34,6 +34,7 @@ pub use settle::{End, Settlement, settle, settle_over};
 
 use crate::consumer::{Consumer, Kind};
 use crate::id::{Position, Stream};
+use crate::stalls::Stall;
 
 /// Every state of a job, in the order of its life.
 pub const STATES: [&str; 7] = ["available", "scheduled", "running", "retryable", "completed", "cancelled", "discarded"];
@@ -133,6 +134,9 @@ pub struct ConsumerStatus {
     /// Since when.
     #[serde(with = "time::serde::rfc3339::option")]
     pub paused_at: Option<OffsetDateTime>,
+    /// Why it does not go on, of a projection that cannot.
+    #[sqlx(json(nullable))]
+    pub stall: Option<Stall>,
 }
 
 impl Filter {

@@ -24,6 +24,7 @@ pub mod poison;
 pub mod settings;
 pub mod signal;
 pub mod site;
+pub mod stalls;
 pub mod telemetry;
 pub mod trace;
 mod upcast;

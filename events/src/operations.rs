@@ -103,7 +103,9 @@ async fn read_health() -> (StatusCode, String) {
 async fn read_readiness(State(missing): State<Missing>) -> (StatusCode, String) {
     let missing = missing().await;
     let said = missing.iter().map(|what| format!("{what}\n"));
-    verdict(missing.is_empty(), said.collect())
+    let (status, mut said) = verdict(missing.is_empty(), said.collect());
+    said.extend(health::stalls().iter().map(|stall| format!("{stall}\n")));
+    (status, said)
 }
 
 fn verdict(good: bool, said: String) -> (StatusCode, String) {

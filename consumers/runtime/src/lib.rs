@@ -11,6 +11,7 @@ mod projection;
 mod retry;
 mod settings;
 mod settle;
+mod stall;
 
 pub use arguments::arguments;
 pub use atelier_events::Connections;

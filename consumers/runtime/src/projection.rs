@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::ConsumerSettings;
+use crate::stall::Stall;
 
 /// Messages taken at a time; they only wake, the log is what is read.
 const WAKING: usize = 1_000;
@@ -48,6 +49,7 @@ pub async fn run_projection<P: Projection>(
     let mut inbox = connections.bus.inbox(P::CONSUMER, prefetch).await.context("opening the inbox")?;
     let poll = Duration::from_millis(settings.poll_interval_ms);
     let mut failures = 0_u32;
+    let mut stall = Stall::of(connections.log.pool(), P::CONSUMER);
     tracing::info!(consumer = %P::CONSUMER, "running");
     let pulse = Pulse::of(format!("{} projection", P::CONSUMER));
     while !shutdown.is_cancelled() {
@@ -56,22 +58,19 @@ pub async fn run_projection<P: Projection>(
             shutdown.cancelled().await;
             tokio::time::sleep(Duration::from_millis(settings.grace_ms)).await;
         };
-        let caught_up = match advance(&mut projection, connections, &pulse, stop).await {
-            Ok(caught_up) => {
-                failures = 0;
-                caught_up
-            }
+        let advanced = advance(&mut projection, connections, &pulse, stop).await;
+        failures = if advanced.is_ok() { 0 } else { failures + 1 };
+        let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)) * failures.clamp(1, 30);
+        match advanced {
+            Ok(Advanced::Batch) => continue,
+            Ok(Advanced::ToTheEnd) => stall.end().await,
+            Ok(Advanced::Nothing) => {}
             Err(error) => {
                 tracing::error!(consumer = %P::CONSUMER, error = format!("{error:#}"), "could not go on; trying again");
-                failures += 1;
-                true
+                stall.note(&error, pause).await;
             }
-        };
-        if !caught_up {
-            continue;
         }
         pulse.rest();
-        let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)) * failures.clamp(1, 30);
         let received = tokio::select! {
             () = shutdown.cancelled() => Received::Hint,
             received = inbox.receive(WAKING), if failures == 0 => received,
@@ -86,15 +85,25 @@ pub async fn run_projection<P: Projection>(
     Ok(())
 }
 
-/// Applies one batch, unless the projection is paused. True: there is nothing more to do for now.
+/// How far a projection has got.
+enum Advanced {
+    /// It is paused.
+    Nothing,
+    /// There is more.
+    Batch,
+    /// The log has been read to its end, and what is done then has been done.
+    ToTheEnd,
+}
+
+/// Applies one batch, unless the projection is paused.
 async fn advance<P: Projection>(
     projection: &mut P,
     connections: &Connections,
     pulse: &Pulse,
     stop: impl Future<Output = ()>,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Advanced> {
     if jobs::paused(connections.log.pool(), P::CONSUMER).await.context("asking whether it is paused")?.is_some() {
-        return Ok(true);
+        return Ok(Advanced::Nothing);
     }
     let checkpoint = projection.checkpoint().await.context("reading the checkpoint")?;
     let events = connections.log.read(checkpoint, READ_LIMIT).await.context("reading the log")?;
@@ -110,15 +119,18 @@ async fn advance<P: Projection>(
         metrics::gauge!("atelier_projection_checkpoint", "consumer" => P::CONSUMER.name()).set(float(last.position.0));
         tell_lag::<P>(last.position, head, Some(last).filter(|_| !caught_up));
     }
-    if caught_up {
-        // It may deploy a whole gallery.
-        pulse.rest();
-        tokio::select! {
-            done = projection.caught_up() => done?,
-            () = stop => tracing::info!(consumer = %P::CONSUMER, "given up: the next start does it again"),
+    if !caught_up {
+        return Ok(Advanced::Batch);
+    }
+    // It may deploy a whole gallery.
+    pulse.rest();
+    tokio::select! {
+        done = projection.caught_up() => done.map(|()| Advanced::ToTheEnd),
+        () = stop => {
+            tracing::info!(consumer = %P::CONSUMER, "given up: the next start does it again");
+            Ok(Advanced::Nothing)
         }
     }
-    Ok(caught_up)
 }
 
 /// How far the projection is behind the log: in events, and in the age of the first event that it has not applied (or,

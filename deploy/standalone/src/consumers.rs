@@ -1,5 +1,6 @@
 //! `atelier status`, `pause` and `resume`: what each consumer is at, and whether it may begin anything.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -55,7 +56,7 @@ pub async fn resume(args: PauseArgs, connections: &Connections) -> anyhow::Resul
     print(&listed(connections, &args.consumers).await?, args.json)
 }
 
-async fn listed(connections: &Connections, which: &[Consumer]) -> anyhow::Result<Vec<ConsumerStatus>> {
+pub(crate) async fn listed(connections: &Connections, which: &[Consumer]) -> anyhow::Result<Vec<ConsumerStatus>> {
     let all = jobs::consumers(connections.log.pool()).await.context("reading what the consumers are at")?;
     Ok(all.into_iter().filter(|status| which.iter().any(|one| one.name() == status.consumer)).collect())
 }
@@ -88,5 +89,16 @@ fn print(statuses: &[ConsumerStatus], json: bool) -> anyhow::Result<ExitCode> {
         [status.consumer.clone()].into_iter().chain(shown).chain([paused]).collect()
     });
     table::print(&columns, rows.collect())?;
+    for status in statuses {
+        print_stall(status)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line that says why it does not go on, of one that cannot.
+pub(crate) fn print_stall(status: &ConsumerStatus) -> anyhow::Result<()> {
+    if let Some(stall) = &status.stall {
+        writeln!(std::io::stdout(), "{} {}", status.consumer, table::one_line(&stall.to_string()))?;
+    }
+    Ok(())
 }

@@ -18,6 +18,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::command::Command;
+use crate::consumers;
 use crate::installation::Installation;
 use crate::jobs::ACTOR;
 use crate::table::{self, Align};
@@ -39,7 +40,8 @@ pub struct Args {
 /// What can be done.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Order {
-    /// Lists the live release and those that can be gone back to, newest first, and says which one the target has.
+    /// Lists the live release and those that can be gone back to, newest first, and says which one the target has, and what
+    /// keeps the site consumer from bringing it the live one.
     Releases,
     /// Deploys what the log says, as the site consumer does by itself.
     Deploy {
@@ -106,7 +108,16 @@ pub async fn run(args: Args, with: Command) -> anyhow::Result<ExitCode> {
         let settings = settings(installation, args.site_dir.as_deref());
         let target = settings.target(&installation.producer.store)?;
         match args.order {
-            Order::Releases => list(&settings, &target, json).await,
+            Order::Releases => {
+                let listed = list(&settings, &target, json).await?;
+                if !json {
+                    consumers::listed(connections, &[Consumer::Site])
+                        .await?
+                        .iter()
+                        .try_for_each(consumers::print_stall)?;
+                }
+                Ok(listed)
+            }
             Order::Rollback { number } => roll_back(number, &settings, target, connections, json).await,
             Order::Deploy { dry_run: true } => plan(&settings, target, connections, json).await,
             Order::Deploy { dry_run: false } => deploy(&settings, target, connections, json).await,

@@ -2,6 +2,7 @@
 
 use atelier_events::Consumer;
 use atelier_events::jobs::{self, ConsumerStatus};
+use atelier_events::stalls::Stall;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
@@ -34,6 +35,24 @@ pub(crate) struct ConsumerAnswer {
     /// Since when.
     #[serde(with = "time::serde::rfc3339::option")]
     paused_at: Option<OffsetDateTime>,
+    /// Why it does not go on: of `index` and `site`, when they cannot. Of the site that may be a target that takes no release;
+    /// what was live there still is.
+    stall: Option<StallAnswer>,
+}
+
+/// Why a consumer does not go on. It tries again by itself, and this is gone once it has come to an end.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StallAnswer {
+    /// When it failed for the first time.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// Attempts since then, each of which failed.
+    attempts: i64,
+    /// What the last one failed of.
+    error: String,
+    /// When it is tried again.
+    #[serde(with = "time::serde::rfc3339")]
+    next_at: OffsetDateTime,
 }
 
 impl From<ConsumerStatus> for ConsumerAnswer {
@@ -48,8 +67,16 @@ impl From<ConsumerStatus> for ConsumerAnswer {
             concurrency,
             paused_by,
             paused_at,
+            stall,
         } = status;
-        Self { consumer, available, scheduled, running, discarded, workers, concurrency, paused_by, paused_at }
+        let stall = stall.map(StallAnswer::from);
+        Self { consumer, available, scheduled, running, discarded, workers, concurrency, paused_by, paused_at, stall }
+    }
+}
+
+impl From<Stall> for StallAnswer {
+    fn from(Stall { since, attempts, error, next_at }: Stall) -> Self {
+        Self { since, attempts, error, next_at }
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anyhow::Context as _;
 use atelier_e2e::{PATIENCE, until};
-use atelier_events::{Consumer, Position, Recorded, jobs};
+use atelier_events::stalls::Stall;
+use atelier_events::{Consumer, Position, Recorded, health, jobs};
 use atelier_runtime::{ConsumerSettings, Projection, run_projection};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,7 @@ use crate::stage::{Running, Stage, over_both_buses};
 over_both_buses! {
     every_event_is_applied_once_and_in_order_by_two_instances_across_restarts,
     a_batch_that_fails_is_tried_again_and_nothing_is_skipped,
+    a_projection_that_cannot_go_on_says_so_where_operators_look_until_it_goes_on,
     a_projection_is_told_when_it_has_caught_up,
     a_paused_projection_applies_nothing_until_it_may_go_on,
     what_a_projection_does_at_the_end_of_the_log_is_given_up_when_the_grace_is_over,
@@ -126,6 +129,39 @@ async fn a_batch_that_fails_is_tried_again_and_nothing_is_skipped(stage: &Stage)
     until_written(stage, 5).await?;
     assert_eq!(counts.failures.load(Ordering::SeqCst), 0);
     assert_eq!(diary(stage).await?, [1, 2, 3, 4, 5]);
+    running.stop().await
+}
+
+async fn a_projection_that_cannot_go_on_says_so_where_operators_look_until_it_goes_on(
+    stage: &Stage,
+) -> anyhow::Result<()> {
+    make_diary(stage).await?;
+    let counts = Counts::default();
+    counts.failures.store(usize::MAX, Ordering::SeqCst);
+    let stall = async || -> anyhow::Result<Option<Stall>> {
+        let consumers = jobs::consumers(stage.database_pool()).await?;
+        Ok(consumers.into_iter().find(|status| status.consumer == "index").and_then(|status| status.stall))
+    };
+    let running = start(stage, &counts);
+    stage.publish(5).await?;
+    until("it is told", || async { Ok(stall().await?.is_some_and(|stall| stall.attempts >= 2)) }).await?;
+    let first = stall().await?.context("it goes on by itself")?;
+    assert!(first.error.starts_with("applying events up to position") && first.error.ends_with(": no"), "{first}");
+    assert!(first.next_at > first.since, "{first}");
+    let lines = health::stalls();
+    assert!(lines.len() == 1 && lines[0].starts_with("index: fails since "), "{lines:?}");
+    // Another process goes on counting, and one that is paused does not take what it does not try for done.
+    running.stop().await?;
+    jobs::pause(&stage.connections.log, Consumer::Index, "ada").await?;
+    start(stage, &counts).stop().await?;
+    jobs::resume(&stage.connections.log, Consumer::Index).await?;
+    let running = start(stage, &counts);
+    let before = stall().await?.context("nobody has tried")?.attempts;
+    until("it is tried on", || async { Ok(stall().await?.is_some_and(|stall| stall.attempts > before)) }).await?;
+    assert_eq!(stall().await?.map(|stall| stall.since), Some(first.since));
+    counts.failures.store(0, Ordering::SeqCst);
+    until("it is told no more", || async { Ok(stall().await?.is_none()) }).await?;
+    assert_eq!((health::stalls(), diary(stage).await?), (Vec::new(), vec![1, 2, 3, 4, 5]));
     running.stop().await
 }
 

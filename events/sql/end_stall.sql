@@ -1,0 +1,1 @@
+delete from stalls where consumer = $1
