@@ -3,11 +3,10 @@
 //! Whoever comes to a listing takes its next place and keeps it for good: whoever leaves keeps the place empty, and has it
 //! again after coming back. So a removal concerns one page, and what is listed follows from the order of what happened,
 //! however often somebody looked in between.
-
 //!
 //! Most listings are large and many: to write the fronts of all that an artwork comes to would be most of what its
-//! publication costs, for the sake of the same card on each. Once a listing has several pages it therefore shows what is new in
-//! rows of [`ROW`]; see [`Pace`].
+//! publication costs, for the sake of the same card on each. Once a listing has several pages, what comes to it therefore waits
+//! for its turn, at which it shows all that waits; see [`Pace`] and [`crate::turns`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -21,10 +20,10 @@ pub const PAGE_SIZE: u32 = 24;
 /// sealed.
 pub const FRONT_MIN: usize = 6;
 
-/// How many artworks a large listing takes in at a time. A page is a whole number of rows.
+/// How many artworks wait in a large listing when it asks for its turn.
 pub const ROW: u32 = 6;
 
-/// Up to how many places a listing shows everything at once, whatever its pace. A whole number of pages.
+/// Up to how many places a listing shows everything at once, whatever its pace.
 pub const SMALL: u32 = 4 * PAGE_SIZE;
 
 /// How soon a listing shows what has come to it.
@@ -32,13 +31,13 @@ pub const SMALL: u32 = 4 * PAGE_SIZE;
 pub enum Pace {
     /// With the next release.
     AtOnce,
-    /// While it is [`SMALL`], with the next release; later, when a [`ROW`] of places has been given.
+    /// While it is [`SMALL`], with the next release; later, at its turn, for which a [`ROW`] has to wait.
     InRows,
 }
 
 /// A listing in pages numbered from the oldest place, from 1.
 ///
-/// Page `k` has the `k`-th [`PAGE_SIZE`] places. It comes into being when all of them have been given, and is there for as
+/// Page `k` has the `k`-th [`PAGE_SIZE`] places. It comes into being when all of them are shown, and is there for as
 /// long as somebody is on one of them. It is sealed when a newer page is there: from then on its links to both
 /// neighbours stay the same, whatever is added. What is not on a page yet is on the front.
 #[derive(Clone, Debug)]
@@ -48,13 +47,15 @@ pub struct Archive {
     listed: BTreeMap<u32, Slot>,
     /// Every place that was ever given.
     places: HashMap<Slot, u32>,
+    /// Whoever is listed before this place is shown; who is beyond waits for the listing's turn.
+    shown_below: u32,
 }
 
 impl Archive {
     /// Lists nobody yet.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, listed: BTreeMap::new(), places: HashMap::new() }
+        Self { pace, listed: BTreeMap::new(), places: HashMap::new(), shown_below: 0 }
     }
 
     /// Lists it, on the place that it had before if it was listed before.
@@ -62,6 +63,9 @@ impl Archive {
         let next = self.given();
         let place = *self.places.entry(slot).or_insert(next);
         self.listed.insert(place, slot);
+        if self.pace == Pace::AtOnce || self.given() <= SMALL || self.shows_nobody() {
+            self.take_turn();
+        }
     }
 
     /// Lists it no more.
@@ -69,6 +73,31 @@ impl Archive {
         if let Some(place) = self.places.get(&slot) {
             self.listed.remove(place);
         }
+        if self.shows_nobody() {
+            self.take_turn();
+        }
+    }
+
+    /// Its front would be empty.
+    fn shows_nobody(&self) -> bool {
+        self.listed.range(..self.shown_below).next().is_none()
+    }
+
+    /// Whether a row waits to be shown.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.given() - self.shown_below >= ROW
+    }
+
+    /// Shows all that wait.
+    pub fn take_turn(&mut self) {
+        self.shown_below = self.given();
+    }
+
+    /// The pages that come into being when it takes its turn.
+    #[must_use]
+    pub fn new_pages(&self) -> u32 {
+        self.given() / PAGE_SIZE - self.full_pages()
     }
 
     /// How many are listed.
@@ -112,27 +141,21 @@ impl Archive {
         self.listed.range(..place).next_back().map(|(_, slot)| *slot)
     }
 
-    /// The place before which everybody who is listed is shown. Who is beyond waits for the row to be filled.
+    /// The place before which everybody who is listed is shown.
     #[must_use]
     pub fn shown_below(&self) -> u32 {
-        let given = self.given();
-        let whole = match self.pace {
-            Pace::InRows if given > SMALL => given - given % ROW,
-            Pace::AtOnce | Pace::InRows => given,
-        };
-        // A listing that has only those who wait shows them: its front would be empty.
-        if self.listed.range(..whole).next().is_some() { whole } else { given }
+        self.shown_below
     }
 
     /// Those who are shown, newest first.
     pub fn newest_shown(&self) -> impl Iterator<Item = Slot> {
-        self.listed.range(..self.shown_below()).rev().map(|(_, slot)| *slot)
+        self.listed.range(..self.shown_below).rev().map(|(_, slot)| *slot)
     }
 
     /// Whether it is shown, and fewer than `count` of those that are shown are newer than this place.
     #[must_use]
     pub fn is_among_newest(&self, place: u32, count: usize) -> bool {
-        let end = self.shown_below();
+        let end = self.shown_below;
         place < end && self.listed.range(place + 1..end).take(count).count() < count
     }
 
@@ -157,7 +180,7 @@ impl Archive {
     /// Whether there is such a page.
     #[must_use]
     pub fn has_page(&self, number: u32) -> bool {
-        self.is_full(number, PAGE_SIZE) && self.chunk(number, PAGE_SIZE).next().is_some()
+        number <= self.full_pages() && self.chunk(number, PAGE_SIZE).next().is_some()
     }
 
     /// The pages there are, oldest first.
@@ -186,13 +209,13 @@ impl Archive {
     /// The places that the front covers.
     #[must_use]
     pub fn front_places(&self) -> Range<u32> {
-        self.front_start()..self.shown_below()
+        self.front_start()..self.shown_below
     }
 
     /// The oldest of them.
     fn front_start(&self) -> u32 {
         let mut start = self.full_pages() * PAGE_SIZE;
-        let mut shown = self.listed.range(start..self.shown_below().max(start)).count();
+        let mut shown = self.listed.range(start..self.shown_below.max(start)).count();
         while shown < FRONT_MIN
             && let Some(page) = self.page_before(start)
         {
@@ -218,8 +241,9 @@ impl Archive {
         u32::try_from(self.places.len()).expect("slots are counted by 32 bits")
     }
 
+    /// Pages all of whose places are shown.
     fn full_pages(&self) -> u32 {
-        self.given() / PAGE_SIZE
+        self.shown_below / PAGE_SIZE
     }
 }
 

@@ -11,6 +11,7 @@ use crate::archive::Archive;
 use crate::gallery::{Artwork, Image};
 use crate::kinship::Kinship;
 use crate::listings::{Kind, Listing, ListingId, Named, listed_by};
+use crate::turns::Turns;
 
 /// An artwork's place in the order in which artworks were first shown; kept for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +40,7 @@ pub struct Catalogue {
     listings: Vec<Listing>,
     /// Of all others.
     listing_ids: BTreeMap<(Kind, String), ListingId>,
+    turns: Turns,
     kinship: Kinship,
     /// By a digest of their keys: whole keys would be much of what is kept of a large gallery.
     images: HashMap<u128, ImageUse>,
@@ -47,6 +49,15 @@ pub struct Catalogue {
 /// A key names two different images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReused(pub String);
+
+/// A listing has shown what waited in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// Which.
+    pub listing: ListingId,
+    /// What it showed until then came before this place.
+    pub before: u32,
+}
 
 #[derive(Debug)]
 struct ImageUse {
@@ -64,6 +75,7 @@ impl Default for Catalogue {
             shown: Vec::new(),
             listings: vec![Listing::all()],
             listing_ids: BTreeMap::new(),
+            turns: Turns::default(),
             kinship: Kinship::default(),
             images: HashMap::new(),
         }
@@ -120,7 +132,7 @@ impl Catalogue {
     }
 
     /// Shows the artwork, or shows it otherwise than before.
-    pub fn show(&mut self, artwork: Arc<Artwork>) -> Result<(), KeyReused> {
+    pub fn show(&mut self, artwork: Arc<Artwork>) -> Result<Vec<Turned>, KeyReused> {
         let slot = match self.slot(&artwork.id) {
             Some(slot) => slot,
             None => Slot(u32::try_from(self.shown.len()).expect("artworks are counted by 32 bits")),
@@ -140,28 +152,37 @@ impl Catalogue {
         }
         self.kinship.enter(slot, &artwork);
         let listings: Vec<ListingId> = listed_by(&artwork).into_iter().map(|named| self.listing_id(named)).collect();
-        for old in before.iter().flat_map(|before| &before.listings).filter(|old| !listings.contains(old)) {
-            self.archive(*old).leave(slot);
-        }
+        let left = before.iter().flat_map(|before| &before.listings).filter(|old| !listings.contains(old));
+        let mut turned: Vec<Turned> = left.filter_map(|old| self.turn(*old, |archive| archive.leave(slot))).collect();
         for listing in listings.iter().chain([&ListingId::ALL]) {
             self.archive(*listing).enter(slot);
+            self.turns.ask(*listing, &self.listings[listing.0 as usize].archive);
         }
         if self.slots.insert(artwork.id, slot).is_none() {
             self.ids.push(artwork.id);
             self.shown.push(None);
         }
         self.shown[slot.0 as usize] = Some(Shown { artwork, listings, card: OnceLock::new() });
-        Ok(())
+        let turns = self.turns.next(&self.listings);
+        turned.extend(turns.into_iter().filter_map(|listing| self.turn(listing, Archive::take_turn)));
+        Ok(turned)
     }
 
     /// Shows what has this slot no more.
-    pub fn hide(&mut self, slot: Slot) {
-        let Some(before) = self.shown.get_mut(slot.0 as usize).and_then(Option::take) else { return };
+    pub fn hide(&mut self, slot: Slot) -> Vec<Turned> {
+        let Some(before) = self.shown.get_mut(slot.0 as usize).and_then(Option::take) else { return Vec::new() };
         self.release_images(before.artwork.images());
         self.kinship.leave(slot, &before.artwork);
-        for listing in before.listings.into_iter().chain([ListingId::ALL]) {
-            self.archive(listing).leave(slot);
-        }
+        let listings = before.listings.into_iter().chain([ListingId::ALL]);
+        listings.filter_map(|listing| self.turn(listing, |archive| archive.leave(slot))).collect()
+    }
+
+    /// Changes an archive, which may make it show what waits.
+    fn turn(&mut self, listing: ListingId, change: impl FnOnce(&mut Archive)) -> Option<Turned> {
+        let archive = self.archive(listing);
+        let before = archive.shown_below();
+        change(archive);
+        (archive.shown_below() > before).then_some(Turned { listing, before })
     }
 
     fn archive(&mut self, listing: ListingId) -> &mut Archive {

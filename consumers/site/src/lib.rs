@@ -17,6 +17,7 @@ pub mod settings;
 pub mod target;
 pub mod templates;
 pub mod theme;
+pub mod turns;
 mod untold;
 pub mod untrusted;
 pub mod video;

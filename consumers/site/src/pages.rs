@@ -188,14 +188,16 @@ impl Site {
         if before.as_ref().is_some_and(|before| before.artwork == artwork) {
             return Ok(());
         }
-        self.changing(artwork.id, |catalogue| catalogue.show(artwork))?;
+        let turned = self.changing(artwork.id, |catalogue| catalogue.show(artwork))?;
+        turned.into_iter().for_each(|turned| self.note_turned(turned));
         Ok(())
     }
 
     /// Shows this artwork no more.
     pub fn hide(&mut self, id: Uuid) {
         if let Some(slot) = self.catalogue.slot(&id) {
-            self.changing(id, |catalogue| catalogue.hide(slot));
+            let turned = self.changing(id, |catalogue| catalogue.hide(slot));
+            turned.into_iter().for_each(|turned| self.note_turned(turned));
         }
     }
 

@@ -4,7 +4,7 @@
 //! its own page, its neighbours' and those of its kin, by one page or the front of each listing it is in, by one shard of the
 //! search and one chunk of the sitemap, and by the feeds while it is among the newest. Whatever happens to it concerns the files
 //! that showed it before and those that show it after. Where it comes to a listing or leaves it, also those that count or
-//! name what there is.
+//! name what there is; where a listing takes its turn with it, the front, the feed and the new pages of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::feeds::entries_of;
 use super::listing::told_count;
 use super::{File, SEARCH_CHUNK, SEARCH_PART, SITEMAP_CHUNK, Site, Work, media_path};
 use crate::archive::{chunk_of, page_of};
-use crate::catalogue::{Catalogue, Slot};
+use crate::catalogue::{Catalogue, Slot, Turned};
 use crate::gallery::Image;
 use crate::listings::{Kind, ListingId};
 
@@ -178,6 +178,24 @@ impl Site {
             if listing.kind.has_feeds() {
                 files.insert(File::Atom { listing: id });
             }
+        }
+    }
+
+    /// What is made from who is shown in a listing.
+    pub(super) fn note_turned(&mut self, Turned { listing: id, before }: Turned) {
+        let listing = self.catalogue.listing(id);
+        let archive = &listing.archive;
+        let files = &mut self.concerned.files;
+        files.insert(File::front(id));
+        if listing.kind.has_feeds() {
+            files.insert(File::Atom { listing: id });
+        }
+        let first = page_of(before);
+        let pages = first..page_of(archive.shown_below());
+        if !pages.is_empty() {
+            // Which led to the front until now.
+            let linking = archive.older_page(first);
+            files.extend(pages.chain(linking).map(|number| File::Page { listing: id, number }));
         }
     }
 

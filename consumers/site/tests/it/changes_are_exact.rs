@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use atelier_events::{Lineage, Relation, Swatch, VariantId};
+use atelier_site::archive::{PAGE_SIZE, SMALL};
 use atelier_site::gallery::{Artwork, Variant};
 use atelier_site::pages::{SEARCH_CHUNK, SITEMAP_CHUNK, Site, media_path};
 use atelier_site::release::{Compare, Folder};
@@ -70,9 +71,10 @@ fn step(numbers: u32) -> impl Strategy<Value = Step> {
 }
 
 /// Artworks shown at first, and what happens then to those and some more. The sizes are around those at which pages and
-/// chunks begin.
+/// chunks begin, and at which what comes to a listing waits for its turn there.
 fn history() -> impl Strategy<Value = (u32, Vec<Step>)> {
-    let shown = prop_oneof![0_u32..30, 40_u32..55, SITEMAP_CHUNK - 5..SITEMAP_CHUNK + 3];
+    let turns = SMALL + PAGE_SIZE - 9..SMALL + PAGE_SIZE;
+    let shown = prop_oneof![0_u32..30, SITEMAP_CHUNK - 7..SITEMAP_CHUNK + 5, SMALL - 5..SMALL + 3, turns];
     shown.prop_flat_map(|shown| (Just(shown), proptest::collection::vec(step(shown + 8), 1..40)))
 }
 

@@ -82,8 +82,9 @@ fn the_sitemap_names_every_artwork_once() {
         named(&elements(&pages[path]), "loc").map(|location| location.text.clone()).collect()
     };
     let maps = locations("sitemap.xml");
-    assert_eq!(maps, ["sitemap/1.xml", "sitemap/listings.xml"].map(|map| format!("https://art.example/gallery/{map}")));
-    let mut artworks = locations("sitemap/1.xml");
+    let named = ["sitemap/1.xml", "sitemap/2.xml", "sitemap/listings.xml"];
+    assert_eq!(maps, named.map(|map| format!("https://art.example/gallery/{map}")));
+    let mut artworks = [locations("sitemap/1.xml"), locations("sitemap/2.xml")].concat();
     assert_eq!(artworks.len(), 60);
     artworks.sort();
     artworks.dedup();
