@@ -1,5 +1,7 @@
 //! What is wrong is refused with everything that is wrong with it, and leaves nothing in the log.
 
+use std::collections::BTreeSet;
+
 use atelier_events::Position;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -136,6 +138,36 @@ async fn what_is_not_there_is_a_problem_too() -> anyhow::Result<()> {
         problem(studio.ann(Method::GET, &format!("/v1/{path}/nonsense")).send().await?, 404).await?;
         let unknown = format!("/v1/{path}/0199fd2e-3c5b-7cc1-b0f3-6f6f0a4c1d2e");
         problem(studio.ann(Method::GET, &unknown).send().await?, 404).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_for_a_path_is_a_problem_that_allows_those_that_are() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let description = serde_json::to_value(atelier_producer::openapi())?;
+    let paths = description["paths"].as_object().cloned().unwrap_or_default();
+    assert!(paths.contains_key("/v1/exports/{id}/download") && paths.len() > 20, "{paths:?}");
+    for (path, described) in paths {
+        let known = |method: &str| described.get(method.to_lowercase()).is_some();
+        let filled = path.replace("{id}", "0199fd2e-3c5b-7cc1-b0f3-6f6f0a4c1d2e").replace("{name}", "index");
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            // What answers GET answers HEAD.
+            if known(method.as_str()) || method == Method::HEAD && known("GET") {
+                continue;
+            }
+            let response = studio.ann(method.clone(), &filled).send().await?;
+            let allow = response.headers().get("allow").and_then(|allow| allow.to_str().ok()).unwrap_or_default();
+            let allowed: BTreeSet<&str> = allow.split(',').collect();
+            let expected = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+            let expected = expected.into_iter().filter(|method| known(method) || *method == "HEAD" && known("GET"));
+            assert_eq!(allowed, expected.collect::<BTreeSet<_>>(), "{method} {path}");
+            if method == Method::HEAD {
+                assert_eq!(response.status(), 405, "{method} {path}");
+            } else {
+                problem(response, 405).await?;
+            }
+        }
     }
     Ok(())
 }
