@@ -150,7 +150,7 @@ pub struct Artwork {
     pub created_position: Position,
     /// Its page, as it was told last.
     pub published: Option<Published>,
-    /// In the order they were asked for; the cover is the newest complete one.
+    /// In the order the log learned of them.
     pub variants: Vec<Variant>,
 }
 
@@ -189,7 +189,7 @@ impl Artwork {
                 let id = event.variant_id();
                 let at = state.variants.iter().position(|variant| variant.id == id);
                 let variant = at.map(|at| state.variants.remove(at));
-                if let Some(variant) = Variant::apply(variant, event) {
+                if let Some(variant) = Variant::apply(variant, event, recorded.occurred_at) {
                     state.variants.insert(at.unwrap_or(state.variants.len()), variant);
                 }
                 if state.ready_at.is_none() && state.cover().is_some() {
@@ -215,10 +215,16 @@ impl Artwork {
         Ok(state)
     }
 
-    /// The variant that stands for the work: the newest complete one.
+    /// The variant that stands for the work: the newest complete one, by when it was asked for. One that is taken back in
+    /// after a newer one does not take its place.
     #[must_use]
     pub fn cover(&self) -> Option<&Variant> {
-        self.variants.iter().rev().find(|variant| matches!(variant.state, VariantState::Completed))
+        self.complete().max_by_key(|variant| variant.requested_at)
+    }
+
+    /// Its complete variants.
+    pub fn complete(&self) -> impl Iterator<Item = &Variant> {
+        self.variants.iter().filter(|variant| matches!(variant.state, VariantState::Completed))
     }
 
     /// One of its variants.

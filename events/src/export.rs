@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::blobs::Blob;
 use crate::event::{Event, Recorded, Unreadable};
-use crate::id::{ArtworkId, ExportId, Position};
+use crate::id::{ArtworkId, ExportId, Position, VariantId};
 use crate::variant::RenditionKind;
 
 /// What can happen to an export.
@@ -47,6 +47,8 @@ pub struct Requested {
     /// Which file of each.
     #[serde(default, skip_serializing_if = "Files::is_default")]
     pub files: Files,
+    /// Which variants of each.
+    pub variants: Variants,
 }
 
 /// What goes into an export.
@@ -79,6 +81,30 @@ impl Files {
     }
 }
 
+/// Which variants of each artwork go into an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variants {
+    /// The one that stands for it.
+    Cover,
+    /// Every complete one.
+    All,
+}
+
+impl Variants {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Cover, Self::All];
+
+    /// The serialised name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cover => "cover",
+            Self::All => "all",
+        }
+    }
+}
+
 /// The content of `export.completed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Completed {
@@ -88,7 +114,7 @@ pub struct Completed {
     pub archive: Blob,
     /// How many pictures are in it.
     pub pictures: u64,
-    /// The artworks that were asked for and are not in it, each with the reason.
+    /// What was asked for and is not in it, each with the reason.
     #[serde(default)]
     pub missing: Vec<Missing>,
     /// Digest of what was to go in, and of how it is packed: whoever asks for the same gets the same ZIP. None where some of
@@ -100,11 +126,14 @@ pub struct Completed {
     pub kept_until: Option<OffsetDateTime>,
 }
 
-/// An artwork that was asked for and is not in the ZIP.
+/// An artwork that was asked for and is not in the ZIP, or a variant of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// Which artwork.
     pub artwork_id: ArtworkId,
+    /// Which variant; none where the artwork as a whole has no picture or is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant_id: Option<VariantId>,
     /// Why, in words.
     pub reason: String,
 }

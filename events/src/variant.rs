@@ -186,7 +186,7 @@ pub struct Uploaded {
     pub variant_id: VariantId,
     /// Where the owner put it. Its content is checked when it is cut.
     pub upload_key: String,
-    /// The name it had at the owner's.
+    /// The name it had at the owner's; empty where it had none, since it was made and is taken back in.
     pub filename: String,
     /// Bytes.
     pub length: u64,
@@ -196,6 +196,9 @@ pub struct Uploaded {
     /// What it comes from, as its recipe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<Lineage>,
+    /// When it was asked for or uploaded, elsewhere, as its recipe. Of any other, that is when the log took this event.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub requested_at: Option<OffsetDateTime>,
     /// Whether somebody waits for it.
     #[serde(default, skip_serializing_if = "Priority::is_default")]
     pub priority: Priority,
@@ -301,6 +304,8 @@ impl VariantState {
 pub struct Variant {
     /// Its id.
     pub id: VariantId,
+    /// When it was asked for or uploaded.
+    pub requested_at: OffsetDateTime,
     /// The request it is part of; none when it was uploaded.
     pub generation_id: Option<GenerationId>,
     /// What made it; none when it was uploaded, unless it had been exported before.
@@ -322,12 +327,12 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// The next state. Pure and total: an event of a variant that was never asked for changes nothing, and what is
-    /// complete stays complete (an outcome that arrives twice, or late, is not news).
+    /// The next state after an event of this time. Pure and total: an event of a variant that was never asked for changes
+    /// nothing, and what is complete stays complete (an outcome that arrives twice, or late, is not news).
     #[must_use]
-    pub fn apply(state: Option<Self>, event: &VariantEvent) -> Option<Self> {
+    pub fn apply(state: Option<Self>, event: &VariantEvent, occurred_at: OffsetDateTime) -> Option<Self> {
         let Some(mut state) = state else {
-            return Self::begin(event);
+            return Self::begin(event, occurred_at);
         };
         let complete = state.state == VariantState::Completed;
         match event {
@@ -359,9 +364,10 @@ impl Variant {
         Some(state)
     }
 
-    fn begin(event: &VariantEvent) -> Option<Self> {
+    fn begin(event: &VariantEvent, occurred_at: OffsetDateTime) -> Option<Self> {
         let blank = Self {
             id: event.variant_id(),
+            requested_at: occurred_at,
             generation_id: None,
             recipe: None,
             lineage: Vec::new(),
@@ -380,13 +386,15 @@ impl Variant {
                 ..blank
             }),
             VariantEvent::Uploaded(uploaded) => Some(Self {
+                requested_at: uploaded.requested_at.unwrap_or(occurred_at),
                 recipe: uploaded.recipe.clone(),
                 lineage: uploaded.lineage.clone(),
-                filename: Some(uploaded.filename.clone()),
+                filename: Some(uploaded.filename.clone()).filter(|name| !name.is_empty()),
                 state: VariantState::Processing,
                 ..blank
             }),
             VariantEvent::Restored(restored) => Some(Self {
+                requested_at: restored.requested_at,
                 generation_id: restored.generation_id,
                 recipe: restored.recipe.clone(),
                 lineage: restored.lineage.clone(),

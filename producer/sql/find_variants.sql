@@ -1,4 +1,4 @@
--- The variants of an artwork ($1) or of a generation ($2), in the order they were asked for.
+-- The variants of an artwork ($1) or of a generation ($2), in the order the log learned of them.
 select v.id, v.artwork_id, v.ordinal, v.generation_id, v.state, v.provider, v.prompt, v.seed, v.width, v.height, v.params,
        v.filename, v.original_key, v.original_sha256, v.original_media_type, v.original_length, v.source_width,
        v.source_height, v.elapsed_ms, v.cost_micros, v.palette, v.placeholder, v.recipe_hash, v.failure_stage, v.failure_error,

@@ -74,7 +74,7 @@ impl<'a> Ahead<'a> {
                 continue;
             };
             let Turn::Picture(picture) = turn else { continue };
-            if !absent.contains_key(&picture.artwork.id) {
+            if !absent.contains_key(&picture.variant().id) {
                 let fetching = fetch(self.blobs.clone(), picture.blob.clone());
                 self.fetched.push_back((picture, fetching));
             }

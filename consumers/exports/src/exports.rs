@@ -36,7 +36,8 @@ impl Exports {
         let export_id = requested.export_id;
         let _abandoned = Abandoned { log: self.log.clone(), blobs: self.blobs.clone(), export_id };
         let selection = select(&self.log, &self.blobs, &requested.selection, attempt.event.position).await?;
-        let order = Order { export_id, requested_at: attempt.event.occurred_at, files: requested.files, selection };
+        let (files, variants) = (requested.files, requested.variants);
+        let order = Order { export_id, requested_at: attempt.event.occurred_at, files, variants, selection };
         let survey = Survey::of(&self.log, &order).await?;
         if survey.pictures == 0 {
             let error = match survey.missing {

@@ -14,6 +14,6 @@ pub mod settings;
 mod zip;
 
 pub use exports::Exports;
-pub use manifest::{MANIFEST, Manifest, ManifestEntry, ManifestError, Variants};
+pub use manifest::{MANIFEST, Manifest, ManifestEntry, ManifestError};
 pub use pages::INDEX;
 pub use settings::ExportSettings;

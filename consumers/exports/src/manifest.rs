@@ -1,7 +1,7 @@
 //! `manifest.json`: what is in the ZIP, so that it can be understood, checked and taken back in without Atelier.
 
-use atelier_events::export::{Files, Missing};
-use atelier_events::{ArtworkId, ExportId, Lineage, Position, Recipe, RenditionKind, VariantId, VariantState};
+use atelier_events::export::{Files, Missing, Variants};
+use atelier_events::{ArtworkId, ExportId, Lineage, Position, Recipe, RenditionKind, Variant, VariantId};
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
@@ -10,8 +10,8 @@ use crate::contents::{Order, Picture};
 /// Its name in the ZIP: the last file, after the pictures.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The shape that is written today.
-const SCHEMA: u32 = 1;
+/// The shape that is written today. Schema 1 had one picture of each artwork.
+const SCHEMA: u32 = 2;
 
 /// The whole of it, for whoever reads it back.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -25,19 +25,10 @@ pub struct Manifest {
     pub files: Files,
     /// Which variants of each artwork it holds.
     pub variants: Variants,
-    /// In the order they were created.
+    /// Its pictures: artworks in the order they were created, and of each its variants in the order the log learned of them.
     pub artworks: Vec<ManifestEntry>,
     /// What was asked for and is not in it.
     pub missing: Vec<Missing>,
-}
-
-/// Which variants an export holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Variants {
-    /// Of each artwork the one that stands for it.
-    #[default]
-    Cover,
 }
 
 /// Why a manifest cannot be read.
@@ -59,7 +50,7 @@ impl Manifest {
     }
 }
 
-/// What the manifest says of a picture. Recipe and lineage are written as events write them.
+/// What the manifest says of a picture and of the artwork that it shows. Recipe and lineage are written as events write them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestEntry {
@@ -76,9 +67,12 @@ pub struct ManifestEntry {
     pub rendition: Option<RenditionKind>,
     /// The artwork.
     pub id: ArtworkId,
-    /// Which variant of it the picture is: the one that stands for it.
+    /// Which variant of it the picture is.
     pub variant: VariantId,
-    /// Its other complete variants, which the export does not hold.
+    /// Whether that is the one that stands for the artwork.
+    #[serde(default = "always")]
+    pub cover: bool,
+    /// The artwork's other complete variants, where the export was asked for covers alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_variants: Vec<VariantId>,
     /// As the owner wrote it, and so on for the following.
@@ -97,6 +91,9 @@ pub struct ManifestEntry {
     /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// When the variant was asked for or uploaded, as far as the manifest says it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub requested_at: Option<OffsetDateTime>,
     /// Of the picture as it is meant to be seen, in pixels.
     pub width: Option<u32>,
     pub height: Option<u32>,
@@ -109,12 +106,12 @@ pub struct ManifestEntry {
 }
 
 impl ManifestEntry {
-    /// What there is to say of an artwork whose picture is in the ZIP.
-    pub(crate) fn of(picture: &Picture) -> Self {
-        let (artwork, variant, blob) = (&picture.artwork, &picture.variant, &picture.blob);
+    /// What there is to say of a picture that is in the ZIP, of an export of these variants.
+    pub(crate) fn of(picture: &Picture, variants: Variants) -> Self {
+        let (artwork, variant, blob) = (&picture.artwork, picture.variant(), &picture.blob);
         let details = artwork.details.clone();
-        let others = artwork.variants.iter().filter(|other| other.id != variant.id);
-        let others = others.filter(|other| other.state == VariantState::Completed);
+        let is_left_out = |other: &&Variant| variants == Variants::Cover && other.id != variant.id;
+        let others = artwork.complete().filter(is_left_out);
         Self {
             file: picture.name.clone(),
             sha256: blob.sha256.clone(),
@@ -123,6 +120,7 @@ impl ManifestEntry {
             rendition: picture.rendition,
             id: artwork.id,
             variant: variant.id,
+            cover: picture.is_cover,
             other_variants: others.map(|other| other.id).collect(),
             title: details.title,
             description: details.description,
@@ -137,6 +135,7 @@ impl ManifestEntry {
             source_url: details.source_url,
             video_url: details.video_url,
             created_at: artwork.created_at,
+            requested_at: Some(variant.requested_at),
             width: Some(picture.size.0),
             height: Some(picture.size.1),
             recipe: variant.recipe.clone(),
@@ -146,10 +145,15 @@ impl ManifestEntry {
     }
 }
 
+/// The one picture of an artwork was its cover.
+fn always() -> bool {
+    true
+}
+
 /// The manifest in three kinds of pieces, one after the other, so that it need not be in memory.
 pub(crate) fn head(order: &Order) -> serde_json::Result<String> {
     let (export, position, files) = (order.export_id, order.selection.up_to, serde_json::to_string(&order.files)?);
-    let variants = serde_json::to_string(&Variants::default())?;
+    let variants = serde_json::to_string(&order.variants)?;
     Ok(format!(
         "{{\n\"schema\": {SCHEMA},\n\"export\": \"{export}\",\n\"position\": {position},\n\"files\": {files},\n\
          \"variants\": {variants},\n\"artworks\": ["
@@ -169,6 +173,6 @@ pub(crate) fn tail(missing: &[Missing]) -> serde_json::Result<String> {
 
 /// What it costs to name what is missing, at the most.
 pub(crate) fn bytes_of(missing: &Missing) -> u64 {
-    // An id, field names, and a reason whose characters may all be written as escapes.
-    100 + 6 * missing.reason.len() as u64
+    // Two ids, field names, and a reason whose characters may all be written as escapes.
+    150 + 6 * missing.reason.len() as u64
 }

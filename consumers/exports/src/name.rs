@@ -6,13 +6,15 @@ use unicode_normalization::char::is_combining_mark;
 /// The longest part of a name that a title makes, in bytes, so that a name stays below 100.
 const SLUG_BYTES: usize = 80;
 
-/// The name of the picture with this number, from 1: `0001-sunset-over-the-sea.png`. It begins with a digit, so it is no
-/// reserved name; it has letters with their marks, digits, hyphens and one dot, so it leads nowhere and loses nothing at
-/// its end; the number makes it unique, also where capitals and composed letters count as the same.
-pub(crate) fn file_name(number: u64, title: &str, extension: &str) -> String {
+/// The name of a picture of the work with this number, from 1: `0001-sunset-over-the-sea.png`, and of its next variants
+/// `0001-sunset-over-the-sea-2.png` and so on. It begins with a digit, so it is no reserved name; it has letters with their
+/// marks, digits, hyphens and one dot, so it leads nowhere and loses nothing at its end; both numbers make it unique, also
+/// where capitals and composed letters count as the same.
+pub(crate) fn file_name(work: u64, title: &str, variant: usize, extension: &str) -> String {
     let slug = slug(title);
     let slug = if slug.is_empty() { "untitled" } else { &slug };
-    format!("{number:04}-{slug}.{extension}")
+    let which = if variant > 1 { format!("-{variant}") } else { String::new() };
+    format!("{work:04}-{slug}{which}.{extension}")
 }
 
 /// Composed (NFC), as most file systems keep names, so that the name in the ZIP is the name on the disk. Letters lose what
@@ -40,27 +42,29 @@ mod tests {
 
     #[test]
     fn a_title_becomes_a_readable_name() {
-        assert_eq!(file_name(1, "Sunset, over the Sea!", "png"), "0001-sunset-over-the-sea.png");
-        assert_eq!(file_name(12_345, "Über Wälder — 東京", "jpg"), "12345-über-wälder-東京.jpg");
-        assert_eq!(file_name(3, "../../etc/passwd", "gif"), "0003-etc-passwd.gif");
-        assert_eq!(file_name(4, "CON", "png"), "0004-con.png");
-        assert_eq!(file_name(5, "\u{202e}gnp.exe\0/\\:*?\"<>|", "png"), "0005-gnp-exe.png");
-        assert_eq!(file_name(6, " . ", "png"), "0006-untitled.png");
+        assert_eq!(file_name(1, "Sunset, over the Sea!", 1, "png"), "0001-sunset-over-the-sea.png");
+        assert_eq!(file_name(12_345, "Über Wälder — 東京", 1, "jpg"), "12345-über-wälder-東京.jpg");
+        assert_eq!(file_name(3, "../../etc/passwd", 1, "gif"), "0003-etc-passwd.gif");
+        assert_eq!(file_name(4, "CON", 1, "png"), "0004-con.png");
+        assert_eq!(file_name(5, "\u{202e}gnp.exe\0/\\:*?\"<>|", 1, "png"), "0005-gnp-exe.png");
+        assert_eq!(file_name(6, " . ", 1, "png"), "0006-untitled.png");
+        assert_eq!(file_name(7, "Harbour 2", 1, "png"), "0007-harbour-2.png");
+        assert_eq!(file_name(8, "Harbour", 2, "png"), "0008-harbour-2.png");
     }
 
     #[test]
     fn a_letter_has_one_form_however_its_title_was_typed() {
-        assert_eq!(file_name(1, "Cafe\u{301}", "png"), file_name(1, "Caf\u{e9}", "png"));
-        assert_eq!(file_name(1, "ＡＢＣ", "png"), "0001-abc.png");
+        assert_eq!(file_name(1, "Cafe\u{301}", 1, "png"), file_name(1, "Caf\u{e9}", 1, "png"));
+        assert_eq!(file_name(1, "ＡＢＣ", 1, "png"), "0001-abc.png");
         // The virama is a mark and part of the word.
-        assert_eq!(file_name(1, "हिन्दी", "png"), "0001-हिन्दी.png");
-        assert_eq!(file_name(1, "\u{301}mark first", "png"), "0001-mark-first.png");
+        assert_eq!(file_name(1, "हिन्दी", 1, "png"), "0001-हिन्दी.png");
+        assert_eq!(file_name(1, "\u{301}mark first", 1, "png"), "0001-mark-first.png");
     }
 
     proptest! {
         #[test]
-        fn no_title_leads_out_of_the_folder(title in ".{0,400}", number in 1_u64..1_000_000) {
-            let name = file_name(number, &title, "webp");
+        fn no_title_leads_out_of_the_folder(title in ".{0,400}", number in 1_u64..1_000_000, variant in 1_usize..100_000) {
+            let name = file_name(number, &title, variant, "webp");
             prop_assert!(name.len() <= 100, "{name:?} has {} bytes", name.len());
             prop_assert!(name.strip_suffix(".webp").is_some_and(|stem| !stem.contains('.')), "{name:?}");
             let harmless = |char: char| char.is_alphanumeric() || is_combining_mark(char) || "-.".contains(char);

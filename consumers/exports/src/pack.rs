@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use atelier_events::export::{Files, Missing};
-use atelier_events::{ArtworkId, Blob, BlobError, Blobs, Log, keys};
+use atelier_events::{Blob, BlobError, Blobs, Log, VariantId, keys};
 use atelier_runtime::Progress;
 
 use crate::ahead::{Ahead, Fetching, Piece};
 use crate::archive::Archive;
 use crate::contents::{Order, Picture, Survey, Turn, Turns};
 use crate::manifest::{self, MANIFEST, ManifestEntry};
-use crate::pages::{PAGE_WORKS, Page, page_name};
+use crate::pages::{PAGE_PICTURES, Page, Shown, page_name};
 use crate::zip::{Directory, File, Sum};
 
 /// Passes before packing gives up, and with it the attempt: what was right when it was checked was wrong again when it
@@ -35,8 +35,8 @@ pub(crate) struct Packed {
     pub(crate) is_whole: bool,
 }
 
-/// Why an artwork is not in the ZIP although it has a picture, by artwork.
-pub(crate) type Absent = BTreeMap<ArtworkId, String>;
+/// Why a picture is not in the ZIP although the log knows it, by variant.
+pub(crate) type Absent = BTreeMap<VariantId, String>;
 
 /// How a pass ended.
 enum Pass {
@@ -85,13 +85,18 @@ impl Packing<'_> {
         let key = keys::export(self.order.export_id);
         let mut archive = Archive::begin(self.blobs, &key, self.survey.zip_bytes()).await?;
         let mut crcs: Vec<u32> = Vec::new();
+        let (mut works, mut last) = (0, None);
         let mut ahead = Ahead::of(self.log, self.blobs, self.order);
         let (mut bytes, mut told) = (0, Instant::now());
         self.progress.tell(self.survey.progress(0, 0));
         while let Some((picture, mut fetching)) = ahead.next(&absent).await? {
             match write(&mut archive, &picture, &mut fetching).await? {
-                Written::Whole(sum) => crcs.push(sum.crc32),
-                Written::NotThere(reason) => drop(absent.insert(picture.artwork.id, reason)),
+                Written::Whole(sum) => {
+                    crcs.push(sum.crc32);
+                    // The pictures of a work follow one another.
+                    works += u64::from(last.replace(picture.artwork.id) != Some(picture.artwork.id));
+                }
+                Written::NotThere(reason) => drop(absent.insert(picture.variant().id, reason)),
                 Written::Spoiled => return Ok(Pass::Spoiled(picture.blob.key)),
             }
             bytes += picture.blob.length;
@@ -107,7 +112,8 @@ impl Packing<'_> {
         let pictures = crcs.len() as u64;
         let mut missing = self.order.selection.missing.clone();
         missing.extend(self.missing(&absent).await?);
-        let pages = self.write_pages(&mut archive, &absent, pictures, missing.len()).await?;
+        let shown = Shown { works, pictures, missing: missing.len() };
+        let pages = self.write_pages(&mut archive, &absent, shown).await?;
         let manifest = self.write_manifest(&mut archive, &absent, &missing).await?;
         let archive = self.write_directory(archive, &absent, &crcs, &pages, manifest).await?;
         Ok(Pass::Packed(Packed { archive, pictures, missing, is_whole: absent.is_empty() }))
@@ -124,31 +130,27 @@ impl Packing<'_> {
             missing.extend(batch.into_iter().filter_map(|turn| match turn {
                 Turn::Missing(missing) => Some(missing),
                 Turn::Picture(picture) => {
-                    let artwork_id = picture.artwork.id;
-                    absent.get(&artwork_id).map(|reason| Missing { artwork_id, reason: reason.clone() })
+                    let (artwork_id, variant_id) = (picture.artwork.id, picture.variant().id);
+                    let missing =
+                        |reason: &String| Missing { artwork_id, variant_id: Some(variant_id), reason: reason.clone() };
+                    absent.get(&variant_id).map(missing)
                 }
             }));
         }
         Ok(missing)
     }
 
-    async fn write_pages(
-        &self,
-        archive: &mut Archive,
-        absent: &Absent,
-        works: u64,
-        missing: usize,
-    ) -> anyhow::Result<Vec<Sum>> {
+    async fn write_pages(&self, archive: &mut Archive, absent: &Absent, shown: Shown) -> anyhow::Result<Vec<Sum>> {
         let mut pages = Vec::new();
-        let mut page = Page::begin(1, works, missing);
-        let mut left = PAGE_WORKS;
+        let mut page = Page::begin(1, shown);
+        let mut left = PAGE_PICTURES;
         let mut present = Present::of(Turns::of(self.log, self.order), absent);
         while let Some(batch) = present.next().await? {
             for picture in batch {
                 if left == 0 {
-                    let full = std::mem::replace(&mut page, Page::begin(pages.len() as u64 + 2, works, missing));
+                    let full = std::mem::replace(&mut page, Page::begin(pages.len() as u64 + 2, shown));
                     pages.push(self.write_page(archive, pages.len(), full).await?);
-                    left = PAGE_WORKS;
+                    left = PAGE_PICTURES;
                 }
                 page.add(&picture);
                 left -= 1;
@@ -171,7 +173,9 @@ impl Packing<'_> {
         let mut present = Present::of(Turns::of(self.log, self.order), absent);
         while let Some(batch) = present.next().await? {
             for picture in batch {
-                archive.write(manifest::entry(&ManifestEntry::of(&picture), is_first)?.into()).await?;
+                archive
+                    .write(manifest::entry(&ManifestEntry::of(&picture, self.order.variants), is_first)?.into())
+                    .await?;
                 is_first = false;
             }
         }
@@ -222,7 +226,7 @@ impl Packing<'_> {
         while let Some(batch) = turns.next().await? {
             for turn in batch {
                 let Turn::Picture(picture) = turn else { continue };
-                let blob = picture.blob;
+                let blob = &picture.blob;
                 let reason = match self.blobs.digest(&blob.key).await? {
                     Some((sha256, length)) if sha256 == blob.sha256 && length == blob.length => continue,
                     Some((sha256, length)) => format!(
@@ -230,9 +234,9 @@ impl Packing<'_> {
                          sha256 {sha256}",
                         blob.key, blob.length, blob.sha256
                     ),
-                    None => BlobError::NotFound { key: blob.key }.to_string(),
+                    None => BlobError::NotFound { key: blob.key.clone() }.to_string(),
                 };
-                absent.insert(picture.artwork.id, reason);
+                absent.insert(picture.variant().id, reason);
             }
         }
         Ok(absent)
@@ -280,7 +284,7 @@ impl<'a> Present<'a> {
     async fn next(&mut self) -> anyhow::Result<Option<Vec<Picture>>> {
         let batch = self.turns.next().await?;
         let present = |turn| match turn {
-            Turn::Picture(picture) if !self.absent.contains_key(&picture.artwork.id) => Some(*picture),
+            Turn::Picture(picture) if !self.absent.contains_key(&picture.variant().id) => Some(*picture),
             Turn::Picture(_) | Turn::Missing(_) => None,
         };
         Ok(batch.map(|batch| batch.into_iter().filter_map(present).collect()))

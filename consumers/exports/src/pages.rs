@@ -5,8 +5,8 @@ use crate::contents::Picture;
 /// Its name in the ZIP.
 pub const INDEX: &str = "index.html";
 
-/// Works on a page: a browser lays them out at once, and the page is in memory while it is written.
-pub(crate) const PAGE_WORKS: u64 = 500;
+/// Pictures on a page: a browser lays them out at once, and the page is in memory while it is written.
+pub(crate) const PAGE_PICTURES: u64 = 500;
 
 /// What of a description is said in the place of a picture that cannot be seen, in characters.
 const ALT_CHARS: usize = 300;
@@ -19,6 +19,7 @@ figure{margin:0;content-visibility:auto;contain-intrinsic-size:auto 20rem}\
 img{display:block;width:100%;height:16rem;object-fit:contain;background:rgb(128 128 128/.12)}\
 figcaption{padding:.5rem 0;overflow-wrap:anywhere}\
 small{display:block;opacity:.75}\
+.variant{border-inline-start:.25rem solid rgb(128 128 128/.5);padding-inline-start:.75rem}\
 nav{margin:1.5rem 0;display:flex;flex-wrap:wrap;gap:1rem}\
 a{color:inherit}";
 
@@ -27,9 +28,14 @@ pub(crate) fn page_name(number: u64) -> String {
     if number == 1 { INDEX.to_owned() } else { format!("page-{number}.html") }
 }
 
-/// How many pages so many works take.
-pub(crate) fn page_count(works: u64) -> u64 {
-    works.div_ceil(PAGE_WORKS)
+/// What a gallery shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) works: u64,
+    /// Of the works, some of several variants.
+    pub(crate) pictures: u64,
+    /// What could not be packed.
+    pub(crate) missing: usize,
 }
 
 /// A page that is being written.
@@ -40,15 +46,16 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Begins the page with this number of so many, in a gallery of so many works, of which so many are missing.
-    pub(crate) fn begin(number: u64, works: u64, missing: usize) -> Self {
-        let of = page_count(works);
+    /// Begins the page with this number.
+    pub(crate) fn begin(number: u64, Shown { works, pictures, missing }: Shown) -> Self {
+        let of = pictures.div_ceil(PAGE_PICTURES);
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>Gallery{}</title>\n\
-             <style>{STYLE}</style>\n</head>\n<body>\n<h1>Gallery</h1>\n<p>{works} {}",
+             <style>{STYLE}</style>\n</head>\n<body>\n<h1>Gallery</h1>\n<p>{works} {}{}",
             if of > 1 { format!(", page {number} of {of}") } else { String::new() },
             if works == 1 { "work" } else { "works" },
+            if pictures > works { format!(", {pictures} pictures") } else { String::new() },
         );
         if missing > 0 {
             let why = " could not be packed, <a href=\"manifest.json\">manifest.json</a> says why";
@@ -61,18 +68,20 @@ impl Page {
         page
     }
 
-    /// Adds a work.
+    /// Adds a picture.
     pub(crate) fn add(&mut self, picture: &Picture) {
         let details = &picture.artwork.details;
         let (file, title) = (escaped(&picture.name), escaped(&details.title));
         let said: String = details.description.chars().take(ALT_CHARS).collect();
-        let alt = if said.trim().is_empty() { title.clone() } else { format!("{title}: {}", escaped(said.trim())) };
+        let which = which_variant(picture);
+        let alt = [title.as_str(), if which.is_empty() { "" } else { ", " }, &which].concat();
+        let alt = if said.trim().is_empty() { alt } else { format!("{alt}: {}", escaped(said.trim())) };
         let (width, height) = picture.size;
         let image = format!(
             "<img src=\"{file}\" alt=\"{alt}\" width=\"{width}\" height=\"{height}\" loading=\"lazy\" decoding=\"async\">"
         );
         let link = ["<a href=\"", &file, "\">", &image, "</a>"];
-        self.html.push_str("<figure>");
+        self.html.push_str(if which.is_empty() { "<figure>" } else { "<figure class=\"variant\">" });
         self.html.extend(link);
         self.html.extend(["<figcaption dir=\"auto\">", &title, "<small>"]);
         let date = details.created_on.unwrap_or_else(|| picture.artwork.created_at.date());
@@ -80,6 +89,9 @@ impl Page {
         self.html.extend([artist.as_str(), if artist.is_empty() { "" } else { ", " }, &date.to_string()]);
         if let Some(source) = details.source_url.as_deref().filter(|url| is_link(url)) {
             self.html.extend([", <a rel=\"noreferrer\" href=\"", &escaped(source), "\">source</a>"]);
+        }
+        if !which.is_empty() {
+            self.html.extend([", ", &which]);
         }
         self.html.push_str("</small></figcaption></figure>\n");
     }
@@ -104,6 +116,15 @@ impl Page {
             self.html.extend(["<a rel=\"next\" href=\"", &page_name(self.number + 1), "\">Later works</a>"]);
         }
         self.html.push_str("</nav>\n");
+    }
+}
+
+/// Which of a work's variants a picture is, where there are several.
+fn which_variant(picture: &Picture) -> String {
+    match picture.place {
+        (_, 1) => String::new(),
+        (number, of) if picture.is_cover => format!("variant {number} of {of}, the cover"),
+        (number, of) => format!("variant {number} of {of}"),
     }
 }
 

@@ -100,7 +100,7 @@ async fn these(log: &Log, ids: BTreeSet<ArtworkId>, up_to: Position) -> anyhow::
                 }
                 None => format!("there is no artwork {artwork_id}"),
             };
-            missing.push(Missing { artwork_id, reason });
+            missing.push(Missing { artwork_id, variant_id: None, reason });
         }
     }
     found.sort_unstable();

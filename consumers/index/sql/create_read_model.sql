@@ -112,12 +112,13 @@ create table exports (
     selection jsonb not null,
     -- "originals" or {"rendition": kind}.
     files jsonb not null,
+    variants text not null,
     archive_key text,
     archive_sha256 text,
     archive_media_type text,
     archive_length bigint,
     pictures bigint,
-    -- [{"artwork_id", "reason"}, …]; null until complete.
+    -- [{"artwork_id", "variant_id", "reason"}, …], the variant where it is one that is missing; null until complete.
     missing jsonb,
     error text,
     requested_at timestamptz not null,
@@ -127,6 +128,7 @@ create table exports (
     -- The export.requested.
     position bigint not null,
     constraint "an export has one row" primary key (id),
+    constraint "an export holds covers or all variants" check (variants in ('cover', 'all')),
     constraint "an export's state is known" check (state in ('pending', 'completed', 'failed', 'expired')),
     constraint "an export that ended says when" check ((state = 'pending') = (finished_at is null))
 );

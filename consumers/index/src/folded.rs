@@ -20,15 +20,13 @@ pub struct FoldedArtwork {
     pub moments: Vec<Moments>,
 }
 
-/// When things happened to a variant.
+/// When things happened to a variant that was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     /// Which variant.
     pub variant_id: VariantId,
     /// Where it was asked for or uploaded.
     pub requested_position: Position,
-    /// When that was.
-    pub requested_at: OffsetDateTime,
     /// When the last attempt of a provider began.
     pub started_at: Option<OffsetDateTime>,
     /// When it was complete or given up.
@@ -131,7 +129,6 @@ fn note(moments: &mut Vec<Moments>, variant: Option<&Variant>, event: &VariantEv
         let begun = Moments {
             variant_id,
             requested_position: recorded.position,
-            requested_at: recorded.occurred_at,
             started_at: None,
             finished_at: None,
             cost_micros: None,
@@ -139,7 +136,6 @@ fn note(moments: &mut Vec<Moments>, variant: Option<&Variant>, event: &VariantEv
         match event {
             VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => moments.push(begun),
             VariantEvent::Restored(restored) => moments.push(Moments {
-                requested_at: restored.requested_at,
                 started_at: restored.started_at,
                 finished_at: restored.finished_at,
                 cost_micros: restored.cost_micros,

@@ -92,7 +92,7 @@ impl From<FoldedVariant<'_>> for SidecarVariant {
             original: variant.original.clone(),
             rendered: variant.rendered.clone(),
             failure: variant.failure.clone(),
-            requested_at: moments.requested_at,
+            requested_at: variant.requested_at,
             started_at: moments.started_at,
             finished_at: moments.finished_at,
             elapsed_ms: variant.elapsed_ms,

@@ -1,7 +1,7 @@
 //! What is folded, as rows of the read model: each struct has the columns of its table. A batch of them goes into
 //! one statement as JSON, or, in a replay, as lines of a `COPY`.
 
-use atelier_events::export::{self, Export, Files, Missing, Selection};
+use atelier_events::export::{self, Export, Files, Missing, Selection, Variants};
 use atelier_events::{
     ArtworkId, Event, ExportId, GenerationId, Position, Recorded, Relation, Swatch, Variant, VariantId,
 };
@@ -45,7 +45,8 @@ impl<'a> ArtworkRow<'a> {
     pub(crate) fn of(folded: &'a FoldedArtwork) -> Self {
         let artwork = &folded.artwork;
         let details = &artwork.details;
-        let recipes = artwork.variants.iter().rev().filter_map(|variant| variant.recipe.as_ref());
+        let made = artwork.variants.iter().filter(|variant| variant.recipe.is_some());
+        let recipe = made.max_by_key(|variant| variant.requested_at).and_then(|variant| variant.recipe.as_ref());
         Self {
             id: artwork.id,
             owner: &artwork.owner,
@@ -69,7 +70,7 @@ impl<'a> ArtworkRow<'a> {
             shown_position: folded.shown.map(|(position, _)| position),
             shown_at: folded.shown.map(|(_, time)| time),
             cover_variant: artwork.cover().map(|variant| variant.id),
-            prompt: recipes.map(|recipe| recipe.prompt.as_str()).next().unwrap_or_default(),
+            prompt: recipe.map(|recipe| recipe.prompt.as_str()).unwrap_or_default(),
             published_position: artwork.published.as_ref().map(|published| published.position),
         }
     }
@@ -145,7 +146,7 @@ impl<'a> VariantRow<'a> {
             failure_stage: failure.map(|failure| failure.stage.as_str()),
             failure_error: failure.map(|failure| failure.error.as_str()),
             requested_position: moments.requested_position,
-            requested_at: moments.requested_at,
+            requested_at: variant.requested_at,
             started_at: moments.started_at,
             finished_at: moments.finished_at,
         }
@@ -245,6 +246,7 @@ pub(crate) struct ExportRow<'a> {
     state: &'static str,
     selection: Document<&'a Selection>,
     files: Document<&'a Files>,
+    variants: Variants,
     archive_key: Option<&'a str>,
     archive_sha256: Option<&'a str>,
     archive_media_type: Option<&'a str>,
@@ -275,6 +277,7 @@ impl<'a> ExportRow<'a> {
             state,
             selection: Document(&folded.requested.selection),
             files: Document(&folded.requested.files),
+            variants: folded.requested.variants,
             archive_key: archive.map(|blob| blob.key.as_str()),
             archive_sha256: archive.map(|blob| blob.sha256.as_str()),
             archive_media_type: archive.map(|blob| blob.media_type.as_str()),

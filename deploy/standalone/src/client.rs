@@ -14,12 +14,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use atelier_events::{ArtworkId, ExportId, GenerationId, Position, Stream};
+use atelier_events::{ArtworkId, ExportId, GenerationId, Position, Stream, VariantId};
 use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
 use answers::Accepted;
@@ -36,6 +38,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest that the API holds a read back until what is waited for has happened.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// How often a variant is looked at that is waited for: the API waits for artworks.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The slowest line that an upload may be sent over, in bytes per second; slower than this counts as stuck.
 const SLOWEST_UPLOAD: u64 = 50_000;
@@ -150,6 +155,23 @@ impl Client {
         }
     }
 
+    /// Waits until a variant of an artwork is complete. An error when it failed, or is not there by the time limit.
+    pub async fn complete(&self, id: ArtworkId, variant: VariantId, limit: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            let artwork = self.artwork(id, Duration::ZERO, Until::Ready).await?;
+            let variant = artwork.variants.iter().find(|found| found.id == variant).context("it is not there")?;
+            match (variant.state.as_str(), &variant.failure) {
+                ("completed", _) => return Ok(()),
+                ("failed", Some(failure)) => bail!("{}", failure.error),
+                (state, _) if began.elapsed() >= limit => {
+                    bail!("is not complete after {} s; its state is {state:?}", limit.as_secs())
+                }
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
     /// A generation, as soon as all its variants have ended or the wait is over.
     pub async fn generation(&self, id: GenerationId, wait: Duration) -> anyhow::Result<Generation> {
         self.read(&format!("/v1/generations/{id}"), wait, &[]).await
@@ -158,6 +180,20 @@ impl Client {
     /// An export, as soon as it has ended or the wait is over.
     pub async fn export(&self, id: ExportId, wait: Duration) -> anyhow::Result<Export> {
         self.read(&format!("/v1/exports/{id}"), wait, &[]).await
+    }
+
+    /// Writes what is at a signed address to a file, and answers its sha256.
+    pub async fn fetch(&self, url: &str, file: &mut File) -> anyhow::Result<String> {
+        // The key is the API's, and the address needs none. A large ZIP takes what it takes; a line that stands still does not.
+        let mut response = send::patiently(|| Ok(self.http.get(url))).await?;
+        let mut sha256 = Sha256::new();
+        while let Some(bytes) = tokio::time::timeout(TIMEOUT, response.chunk()).await.context("nothing comes")?? {
+            sha256.update(&bytes);
+            file.write_all(&bytes).await?;
+        }
+        file.flush().await?;
+        let hex: Vec<String> = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(hex.concat())
     }
 
     /// The newest jobs about a stream, or about any.

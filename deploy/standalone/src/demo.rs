@@ -124,7 +124,7 @@ fn tell(timeline: &mut Timeline, recorded: &Recorded) -> anyhow::Result<()> {
 
 /// Packs everything and answers where the ZIP can be had.
 async fn export(client: &Client) -> anyhow::Result<(ExportId, String)> {
-    let accepted = client.create_export(&NewExport::All(true), &uuid::Uuid::now_v7().to_string()).await?;
+    let accepted = client.create_export(&NewExport::all(), &uuid::Uuid::now_v7().to_string()).await?;
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         let export = client.export(accepted.id, Duration::from_secs(30)).await?;

@@ -2,7 +2,7 @@
 //!
 //! The command of a picture has a key made from its bytes and its title, so that importing a folder twice, or again
 //! after it was broken off, adds what is missing and nothing else. The ZIP of an export is taken back in picture by picture,
-//! each under the ids it had.
+//! each under the ids it had: the first of an artwork makes it again, and the others are added to it as its variants.
 
 mod archive;
 mod key;
@@ -87,14 +87,14 @@ pub struct Imported {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is an artwork now.
+    /// It is an artwork now, or a variant of one.
     Added {
         /// Which.
         artwork_id: ArtworkId,
         /// Its page.
         url: String,
     },
-    /// It was one before, with the same title.
+    /// It was one before: of a picture, with the same title.
     AlreadyThere {
         /// Which.
         artwork_id: ArtworkId,
@@ -111,11 +111,11 @@ pub enum Outcome {
 /// What came of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// New artworks.
+    /// Files that were added.
     pub added: usize,
-    /// Files that were artworks before.
+    /// Files that were there before.
     pub already_there: usize,
-    /// Files that are no artworks.
+    /// Files that could not be added.
     pub failed: usize,
 }
 
@@ -182,17 +182,18 @@ pub async fn import(client: &Client, options: Options, mut on_file: impl FnMut(&
     Ok(summary)
 }
 
-/// Takes the pictures of an export back in, one after the other in the order they were created. One that fails does not
+/// Takes the pictures of an export back in, one after the other in the order they were made. One that fails does not
 /// disturb the others; an error is about the ZIP as a whole.
 async fn import_zip(client: &Client, path: &Path, wait: bool, told: &mut impl FnMut(Imported)) -> anyhow::Result<()> {
     let mut archive = archive::Archive::open(path).await?;
     for entry in std::mem::take(&mut archive.entries) {
-        let (artwork_id, file) = (entry.id, path.join(&entry.file));
+        let (artwork_id, variant_id, file) = (entry.id, entry.variant, path.join(&entry.file));
         let (back, unpacked) = archive.unpack(entry.clone()).await;
         archive = back;
         let restored = async {
             let outcome = archive::restore(client, entry, unpacked?.path()).await?;
             if wait {
+                client.complete(artwork_id, variant_id, WAIT_LIMIT).await?;
                 client.published(artwork_id, WAIT_LIMIT).await?;
             }
             anyhow::Ok(outcome)

@@ -8,6 +8,7 @@ pub mod consumers;
 pub mod daemons;
 pub mod dead;
 pub mod demo;
+pub mod export;
 pub mod gallery_server;
 pub mod home;
 pub mod import;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use atelier_standalone::jobs::Order;
 use atelier_standalone::{
-    bench, consumers, dead, demo, import, jobs, recut, render, replay, restore, site, sweep, tail, theme, up, verify,
-    why,
+    bench, consumers, dead, demo, export, import, jobs, recut, render, replay, restore, site, sweep, tail, theme, up,
+    verify, why,
 };
 use atelier_thumbnails::workers::serve_if_asked;
 use clap::{Parser, Subcommand};
@@ -31,6 +31,8 @@ enum Command {
     Demo(demo::Args),
     /// Adds pictures to the gallery of a running installation.
     Import(import::Args),
+    /// Packs artworks of a running installation into a ZIP, as a backup or to be looked at, and fetches it.
+    Export(export::Args),
     /// Lists jobs and how many there are.
     Jobs(jobs::Args),
     /// Lists, shows, requeues and purges dead letters: jobs that were given up, and messages that no consumer could take.
@@ -96,6 +98,7 @@ async fn with_services(data_dir: &Path, command: Command) -> anyhow::Result<Exit
         Command::Up(listen) => Box::pin(with.up(&listen)).await,
         Command::Demo(args) => Box::pin(with.demo(args)).await,
         Command::Import(args) => import::run(args, &with.client()?).await,
+        Command::Export(args) => export::run(args, &with.client()?).await,
         Command::Jobs(args) => with.connected(async |connections| jobs::run(args, connections).await).await,
         Command::Dead(args) => with.connected(async |connections| dead::run(args, connections).await).await,
         Command::Why(args) => with.connected(async |connections| why::run(args, connections).await).await,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use atelier_e2e::Database;
 use atelier_events::blobs::sha256;
-use atelier_events::export::ExportEvent;
+use atelier_events::export::{ExportEvent, Variants};
 use atelier_events::log::verify;
 use atelier_events::site::SiteEvent;
 use atelier_events::variant::Requested;
@@ -35,15 +35,15 @@ fn full_sample(event: &Event) -> &'static str {
         Event::Artwork(ArtworkEvent::Created(_)) => include_str!("samples/artwork.created.1.restored.json"),
         Event::Artwork(ArtworkEvent::Published(_)) => include_str!("samples/artwork.published.1.json"),
         Event::Variant(VariantEvent::Requested(_)) => include_str!("samples/variant.requested.1.json"),
-        Event::Variant(VariantEvent::Uploaded(_)) => include_str!("samples/variant.uploaded.1.json"),
+        Event::Variant(VariantEvent::Uploaded(_)) => include_str!("samples/variant.uploaded.1.aged.json"),
         Event::Variant(VariantEvent::Started(_)) => include_str!("samples/variant.started.1.json"),
         Event::Variant(VariantEvent::Generated(_)) => include_str!("samples/variant.generated.2.json"),
         Event::Variant(VariantEvent::Rendered(_)) => include_str!("samples/variant.rendered.1.hashed.json"),
         Event::Variant(VariantEvent::RecutRequested(_)) => include_str!("samples/variant.recut_requested.1.json"),
         Event::Variant(VariantEvent::Failed(_)) => include_str!("samples/variant.failed.1.json"),
         Event::Variant(VariantEvent::Restored(_)) => include_str!("samples/variant.restored.1.json"),
-        Event::Export(ExportEvent::Requested(_)) => include_str!("samples/export.requested.1.json"),
-        Event::Export(ExportEvent::Completed(_)) => include_str!("samples/export.completed.1.json"),
+        Event::Export(ExportEvent::Requested(_)) => include_str!("samples/export.requested.2.json"),
+        Event::Export(ExportEvent::Completed(_)) => include_str!("samples/export.completed.1.variant.json"),
         Event::Export(ExportEvent::Failed(_)) => include_str!("samples/export.failed.1.json"),
         Event::Export(ExportEvent::Expired(_)) => include_str!("samples/export.expired.1.json"),
         Event::Site(SiteEvent::Deployed(_)) => include_str!("samples/site.deployed.1.json"),
@@ -162,6 +162,29 @@ fn the_cost_of_schema_1_is_read_as_the_us_dollars_that_it_was() -> anyhow::Resul
     // What schema 2 may no longer lack is not made up.
     let data = json!({ "variant_id": VariantId::new(), "original": null, "elapsed_ms": 1, "cost_micros": 1 });
     assert!(matches!(Event::parse("variant.generated", 2, &data.into()), Err(Unreadable::Content { schema: 2, .. })));
+    Ok(())
+}
+
+#[test]
+fn an_export_of_schema_1_is_one_of_covers() -> anyhow::Result<()> {
+    let variants = |sample: &str| -> anyhow::Result<Variants> {
+        let Sample { event_type, schema, data } = serde_json::from_str(sample)?;
+        match Event::parse(&event_type, schema, &Value::into(data))? {
+            Event::Export(ExportEvent::Requested(requested)) => Ok(requested.variants),
+            other => anyhow::bail!("{other:?}"),
+        }
+    };
+    for old in [
+        include_str!("samples/export.requested.1.json"),
+        include_str!("samples/export.requested.1.all.json"),
+        include_str!("samples/export.requested.1.listed.json"),
+    ] {
+        assert_eq!(variants(old)?, Variants::Cover);
+    }
+    assert_eq!(variants(include_str!("samples/export.requested.2.json"))?, Variants::All);
+    // Schema 2 says it always: whoever does not know the field does not know the schema.
+    let data = json!({ "export_id": atelier_events::ExportId::new(), "selection": { "all": 12 } });
+    assert!(matches!(Event::parse("export.requested", 2, &data.into()), Err(Unreadable::Content { schema: 2, .. })));
     Ok(())
 }
 

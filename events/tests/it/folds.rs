@@ -2,13 +2,14 @@
 
 use atelier_events::artwork::{Created, Published};
 use atelier_events::site::SiteEvent;
-use atelier_events::variant::{Failed, RecutRequested, Restored};
+use atelier_events::variant::{Failed, RecutRequested, Restored, Uploaded};
 use atelier_events::{
     Artwork, ArtworkEvent, ArtworkId, Event, Export, ExportEvent, Position, Priority, Recorded, Site, Stage, Stream,
     Variant, VariantEvent, VariantId, VariantState, Version,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -110,7 +111,7 @@ proptest! {
         let created = Event::Artwork(ArtworkEvent::Created(Created::new(
             ArtworkId(Uuid::nil()),
             "ada".to_owned(),
-            serde_json::from_value(serde_json::json!({ "title": "The sea" }))?,
+            serde_json::from_value(json!({ "title": "The sea" }))?,
         )));
         let mut state = Artwork::fold(None, &recorded(&created, 0))?;
         for event in &history {
@@ -218,7 +219,7 @@ fn an_artwork_that_can_be_shown_is_published_as_was_told_last() -> anyhow::Resul
 
 #[test]
 fn what_is_to_be_cut_again_is_shown_until_it_is_and_what_was_refused_is_on_its_way_again() -> anyhow::Result<()> {
-    let variant_id = VariantId::new();
+    let (variant_id, now) = (VariantId::new(), OffsetDateTime::UNIX_EPOCH);
     let asked = VariantEvent::RecutRequested(RecutRequested { variant_id, priority: Priority::Bulk });
     let failed = |stage| VariantEvent::Failed(Failed { variant_id, stage, error: "no".to_owned() });
     let begun = |last: VariantEvent| -> anyhow::Result<Option<Variant>> {
@@ -226,7 +227,7 @@ fn what_is_to_be_cut_again_is_shown_until_it_is_and_what_was_refused_is_on_its_w
         let Some(Event::Variant(uploaded)) = uploaded.map(|event| about(event, variant_id)) else {
             anyhow::bail!("no sample")
         };
-        Ok(Variant::apply(Variant::apply(None, &uploaded), &last))
+        Ok(Variant::apply(Variant::apply(None, &uploaded, now), &last, now))
     };
     let rendered = sample_events()?.into_iter().find(|event| event.type_name() == "variant.rendered");
     let Some(Event::Variant(rendered)) = rendered.map(|event| about(event, variant_id)) else {
@@ -238,11 +239,11 @@ fn what_is_to_be_cut_again_is_shown_until_it_is_and_what_was_refused_is_on_its_w
         (failed(Stage::Generate), VariantState::Failed),
     ] {
         let before = begun(before)?;
-        let then = Variant::apply(before.clone(), &asked).ok_or_else(|| anyhow::anyhow!("it is gone"))?;
+        let then = Variant::apply(before.clone(), &asked, now).ok_or_else(|| anyhow::anyhow!("it is gone"))?;
         assert_eq!(then.state, after);
         assert_eq!(then.rendered, before.and_then(|variant| variant.rendered));
     }
-    assert_eq!(Variant::apply(None, &asked), None, "nothing begins with it");
+    assert_eq!(Variant::apply(None, &asked, now), None, "nothing begins with it");
     Ok(())
 }
 
@@ -284,5 +285,52 @@ fn what_is_restored_is_as_it_was_and_goes_on_from_there() -> anyhow::Result<()> 
         let artwork = after(&restored(&variant))?;
         assert_eq!(artwork.map(|artwork| artwork.variants[0].state), Some(state), "{variant:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_newest_complete_variant_stands_for_the_work_in_whatever_order_the_log_learned_of_them() -> anyhow::Result<()> {
+    let created = Created::new(ArtworkId::new(), "ada".to_owned(), serde_json::from_value(json!({ "title": "Sea" }))?);
+    let mut state = Artwork::fold(None, &recorded(&Event::Artwork(ArtworkEvent::Created(created)), 1))?;
+    let mut position = 1;
+    let mut tell = |state: Option<Artwork>, event: VariantEvent, minute: i64| {
+        position += 1;
+        let event = recorded(&Event::Variant(event), position);
+        let occurred_at = OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(minute);
+        Artwork::fold(state, &Recorded { occurred_at, ..event })
+    };
+    let uploaded = |variant_id, minute: Option<i64>| {
+        let requested_at = minute.map(|minute| OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(minute));
+        let (artwork_id, upload_key, filename) = (ArtworkId::new(), String::new(), "sea.png".to_owned());
+        let (length, recipe, lineage, priority) = (1, None, Vec::new(), Priority::Bulk);
+        let uploaded =
+            Uploaded { artwork_id, variant_id, upload_key, filename, length, recipe, lineage, requested_at, priority };
+        VariantEvent::Uploaded(uploaded)
+    };
+    let sample = sample_events()?.into_iter().find(|event| event.type_name() == "variant.rendered");
+    let sample = sample.ok_or_else(|| anyhow::anyhow!("no sample"))?;
+    let rendered = |variant_id| match about(sample.clone(), variant_id) {
+        Event::Variant(event) => Ok(event),
+        other => anyhow::bail!("{other:?}"),
+    };
+    let [newer, older, native, twin] = [VariantId::new(), VariantId::new(), VariantId::new(), VariantId::new()];
+    // Each with when it was made elsewhere, if it was, when the log was told, and what stands for the work then.
+    for (variant_id, made, told, cover) in [
+        (newer, Some(20), 100, newer),
+        (older, Some(10), 101, newer),
+        (native, None, 102, native),
+        // Of two of the same moment, the later in the log.
+        (twin, Some(102), 103, twin),
+    ] {
+        state = tell(state, uploaded(variant_id, made), told)?;
+        let before = state.as_ref().and_then(Artwork::cover).map(|cover| cover.id);
+        assert_ne!(before, Some(variant_id), "it is not complete");
+        state = tell(state, rendered(variant_id)?, told)?;
+        let artwork = state.as_ref().ok_or_else(|| anyhow::anyhow!("it is gone"))?;
+        assert_eq!(artwork.cover().map(|cover| cover.id), Some(cover));
+        let minute = OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(made.unwrap_or(told));
+        assert_eq!(artwork.variant(variant_id).map(|variant| variant.requested_at), Some(minute));
+    }
+    assert_eq!(order(state.as_ref()), [newer, older, native, twin], "the order is the log's");
     Ok(())
 }

@@ -42,6 +42,7 @@ pub(crate) fn uploaded_with(artwork_id: ArtworkId, priority: Priority) -> Event 
         length: 70_000,
         recipe: None,
         lineage: Vec::new(),
+        requested_at: None,
         priority,
     }))
 }

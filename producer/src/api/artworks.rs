@@ -3,6 +3,7 @@
 pub(super) mod create;
 pub(super) mod list;
 pub(super) mod read;
+mod restore;
 
 use atelier_events::artwork::default_category;
 

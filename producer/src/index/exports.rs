@@ -8,6 +8,7 @@ pub(crate) struct ExportRow {
     pub(crate) id: Uuid,
     pub(crate) state: String,
     pub(crate) files: Value,
+    pub(crate) variants: String,
     pub(crate) archive_key: Option<String>,
     pub(crate) archive_sha256: Option<String>,
     pub(crate) archive_length: Option<i64>,

@@ -1,8 +1,8 @@
 //! Exports: asked for, followed, cancelled, downloaded.
 
-use atelier_events::export::{Completed, Expired, Files, Requested, Selection};
+use atelier_events::export::{Completed, Expired, Files, Requested, Selection, Variants};
 use atelier_events::{
-    ArtworkId, Blob, Consumer, Event, ExportEvent, ExportId, Position, RenditionKind, Stream, jobs, keys,
+    ArtworkId, Blob, Consumer, Event, ExportEvent, ExportId, Position, RenditionKind, Stream, VariantId, jobs, keys,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -61,6 +61,7 @@ async fn an_export_names_artworks_that_are_there_each_once() -> anyhow::Result<(
         (json!({ "matching": { "status": "sold" } }), "/matching/status"),
         (json!({ "matching": { "q": "x".repeat(201) } }), "/matching/q"),
         (json!({ "all": true, "files": "poster" }), "/files"),
+        (json!({ "all": true, "variants": "every" }), "/variants"),
         (json!({ "artwork_ids": vec![artwork; 1_001] }), "/artwork_ids"),
     ] {
         assert_eq!(pointers(&studio.refused("/v1/exports", &body, 400).await?), [at], "{body}");
@@ -73,6 +74,31 @@ async fn requested(studio: &Studio, accepted: &serde_json::Value) -> anyhow::Res
     let events = studio.log.read_stream(&Stream::export(export)).await?;
     let Event::Export(ExportEvent::Requested(requested)) = events[0].event()? else { anyhow::bail!("{events:?}") };
     Ok((export, requested))
+}
+
+#[tokio::test]
+async fn everything_s_originals_are_exported_with_all_variants_and_anything_else_with_covers() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let artwork = studio.artwork("Harbour").await?["id"].clone();
+    studio.index().await?;
+    for (body, expected) in [
+        (json!({ "all": true }), Variants::All),
+        (json!({ "all": true, "files": "originals" }), Variants::All),
+        (json!({ "all": true, "files": "display" }), Variants::Cover),
+        (json!({ "all": true, "variants": "cover" }), Variants::Cover),
+        (json!({ "all": true, "files": "display", "variants": "all" }), Variants::All),
+        (json!({ "artwork_ids": [artwork] }), Variants::Cover),
+        (json!({ "artwork_ids": [artwork], "variants": "all" }), Variants::All),
+        (json!({ "matching": { "q": "harbour" } }), Variants::Cover),
+        (json!({ "matching": { "q": "harbour" }, "variants": "all" }), Variants::All),
+    ] {
+        let (export, requested) = requested(&studio, &studio.post("/v1/exports", &body).await?).await?;
+        assert_eq!(requested.variants, expected, "{body}");
+        studio.index().await?;
+        let read = studio.get(&format!("/v1/exports/{export}")).await?;
+        assert_eq!(read["variants"], expected.as_str(), "{body}");
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -209,10 +235,10 @@ async fn an_export_is_cancelled_by_who_asked_for_it_and_its_later_deletion_is_no
 #[tokio::test]
 async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> {
     let studio = Studio::open().await?;
-    let (artwork, variant) = (ArtworkId::new(), atelier_events::VariantId::new());
+    let (artwork, variant) = (ArtworkId::new(), VariantId::new());
     let recipe =
         json!({ "provider": "sketch", "prompt": "a harbour", "seed": 7, "width": 30, "height": 20, "params": {} });
-    let parent = atelier_events::VariantId::new();
+    let parent = VariantId::new();
     let restore = json!({
         "artwork_id": artwork, "variant_id": variant, "created_at": "2020-05-04T03:02:01.5Z", "recipe": recipe,
         "lineage": [{ "parent": parent, "relation": "refined" }],
@@ -239,9 +265,56 @@ async fn an_artwork_is_taken_back_in_under_its_ids_once() -> anyhow::Result<()> 
     let yet = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": yet });
     let refused = studio.refused("/v1/artworks", &yet, 400).await?;
     assert_eq!(pointers(&refused), ["/restore/created_at"]);
-    let new = json!({ "artwork_id": artwork, "variant_id": atelier_events::VariantId::new() });
-    let body = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": new });
-    let there = studio.refused("/v1/artworks", &body, 409).await?;
-    assert_eq!(there["detail"], format!("artwork {artwork} is there already"));
+    let ancient =
+        json!({ "artwork_id": ArtworkId::new(), "variant_id": parent, "requested_at": "0000-12-31T00:00:00Z" });
+    let ancient = json!({ "upload_key": body["upload_key"], "title": "Harbour", "restore": ancient });
+    let refused = studio.refused("/v1/artworks", &ancient, 400).await?;
+    assert_eq!(pointers(&refused), ["/restore/requested_at"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_variant_that_is_taken_back_in_is_added_to_its_artwork_by_its_owner_once() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let (artwork, newer, older) = (ArtworkId::new(), VariantId::new(), VariantId::new());
+    let upload_key = studio.upload(crate::studio::PNG).await?;
+    let restore = |variant: VariantId, at: &str| {
+        let restore = json!({
+            "artwork_id": artwork, "variant_id": variant, "created_at": "2020-01-01T00:00:00Z", "requested_at": at,
+        });
+        json!({ "upload_key": upload_key, "title": format!("Harbour, {at}"), "restore": restore })
+    };
+    studio.post("/v1/artworks", &restore(newer, "2020-03-01T00:00:00Z")).await?;
+    let second = restore(older, "2020-02-01T00:00:00Z");
+    let stranger = studio.stranger(Method::POST, "/v1/artworks").bearer_auth("of-bob").json(&second).send().await?;
+    let refused = problem(stranger, 403).await?;
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("is not yours")), "{refused}");
+    studio.index().await?;
+    let accepted = studio.post("/v1/artworks", &second).await?;
+    assert_eq!((&accepted["id"], &accepted["variant_id"]), (&json!(artwork), &json!(older)));
+    // The very same again is the same command.
+    assert_eq!(studio.post("/v1/artworks", &second).await?["position"], accepted["position"]);
+
+    let events = studio.log.read_stream(&Stream::artwork(artwork)).await?;
+    let types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(types, ["artwork.created", "variant.uploaded", "variant.uploaded"]);
+    studio.index().await?;
+    let read = studio.get(&format!("/v1/artworks/{artwork}")).await?;
+    assert_eq!(read["title"], "Harbour, 2020-03-01T00:00:00Z", "what is said of the artwork is left as it is");
+    let said = |at: usize| (read["variants"][at]["id"].clone(), read["variants"][at]["requested_at"].clone());
+    assert_eq!(said(0), (json!(newer), json!("2020-03-01T00:00:00Z")));
+    assert_eq!(said(1), (json!(older), json!("2020-02-01T00:00:00Z")));
+    assert_eq!(read["variants"][1]["filename"], json!(null));
+
+    // What is there as something else is left alone.
+    let native = studio.artwork("Native").await?;
+    studio.index().await?;
+    let its_own = json!({ "artwork_id": native["id"], "variant_id": native["variant_id"] });
+    let of_another = json!({ "artwork_id": artwork, "variant_id": native["variant_id"] });
+    for (restore, said) in [(its_own, "is there already, with variant"), (of_another, "is there already, of another")] {
+        let body = json!({ "upload_key": upload_key, "title": "Harbour", "restore": restore });
+        let refused = studio.refused("/v1/artworks", &body, 409).await?;
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains(said)), "{refused}");
+    }
     Ok(())
 }

@@ -6,3 +6,4 @@ mod packed;
 mod readers;
 mod selected;
 mod story;
+mod variants;

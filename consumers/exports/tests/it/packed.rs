@@ -72,11 +72,14 @@ async fn renditions_are_packed_where_they_are_asked_for_and_whoever_has_none_is_
     assert_eq!(unpacked.files[0], ("0001-harbour.jpg".to_owned(), b"display".to_vec()));
     let entry: ManifestEntry = serde_json::from_value(unpacked.manifest["artworks"][0].clone())?;
     assert_eq!((entry.id, entry.rendition, entry.width), (with, Some(RenditionKind::Display), Some(3)));
-    let reason = format!("artwork {without} has no rendition \"display\"");
-    assert_eq!(completed.missing, [Missing { artwork_id: without, reason }]);
+    let variant_id = story.cover(without).await?;
+    let reason = format!("artwork {without} has no rendition \"display\" of variant {variant_id}");
+    assert_eq!(completed.missing, [Missing { artwork_id: without, variant_id: Some(variant_id), reason }]);
     let nothing = story.request_files(all, Files::Rendition(RenditionKind::Card)).await?;
     let Outcome::Discarded(error) = story.run(&nothing).await? else { anyhow::bail!("it was not discarded") };
-    assert_eq!(error, format!("nothing to export: artwork {with} has no rendition \"card\", and 1 more like it"));
+    let variant_id = story.cover(with).await?;
+    let reason = format!("artwork {with} has no rendition \"card\" of variant {variant_id}");
+    assert_eq!(error, format!("nothing to export: {reason}, and 1 more like it"));
     Ok(())
 }
 

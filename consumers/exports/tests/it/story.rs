@@ -4,13 +4,13 @@ use std::io::Read;
 
 use atelier_e2e::Database;
 use atelier_events::artwork::{self, ArtworkEvent};
-use atelier_events::export::{self, ExportEvent, Files, Selection};
+use atelier_events::export::{self, ExportEvent, Files, Selection, Variants};
 use atelier_events::keys::RenditionSet;
 use atelier_events::log::Write;
 use atelier_events::variant::{self, VariantEvent};
 use atelier_events::{
-    Append, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log, Look,
-    NewEvent, Position, Recipe, Recorded, Rendition, RenditionKind, Stream, VariantId, keys,
+    Append, Artwork, ArtworkId, Blob, Context, Details, Event, ExpectedVersion, ExportId, GenerationId, Lineage, Log,
+    Look, NewEvent, Position, Recipe, Recorded, Relation, Rendition, RenditionKind, Stream, VariantId, keys,
 };
 use atelier_exports::{ExportSettings, Exports, MANIFEST};
 use atelier_runtime::{Attempt, Job, Outcome, Progress};
@@ -52,19 +52,23 @@ impl Story {
     pub(crate) async fn begun(&self, title: &str) -> anyhow::Result<(ArtworkId, VariantId)> {
         let (artwork_id, variant_id) = (ArtworkId::new(), VariantId::new());
         let created = artwork::Created::new(artwork_id, OWNER.to_owned(), titled(title));
-        let requested = variant::Requested {
-            artwork_id,
-            variant_id,
-            generation_id: GenerationId::new(),
-            recipe: recipe(),
-            lineage: Vec::<Lineage>::new(),
-            priority: atelier_events::Priority::default(),
-            not_before: None,
-        };
-        let events =
-            vec![Event::Artwork(ArtworkEvent::Created(created)), Event::Variant(VariantEvent::Requested(requested))];
+        let events = vec![Event::Artwork(ArtworkEvent::Created(created)), requested(artwork_id, variant_id, None)];
         self.tell(Stream::artwork(artwork_id), events).await?;
         Ok((artwork_id, variant_id))
+    }
+
+    /// One more variant of an artwork, without a picture, refined from the one that stands for it.
+    pub(crate) async fn refined(&self, artwork_id: ArtworkId) -> anyhow::Result<(ArtworkId, VariantId)> {
+        let (parent, variant_id) = (self.cover(artwork_id).await?, VariantId::new());
+        self.tell(Stream::artwork(artwork_id), vec![requested(artwork_id, variant_id, Some(parent))]).await?;
+        Ok((artwork_id, variant_id))
+    }
+
+    /// The variant that stands for an artwork.
+    pub(crate) async fn cover(&self, artwork_id: ArtworkId) -> anyhow::Result<VariantId> {
+        let artwork = Artwork::of(&self.log.read_stream(&Stream::artwork(artwork_id)).await?)?;
+        let cover = artwork.as_ref().and_then(Artwork::cover).map(|cover| cover.id);
+        cover.ok_or_else(|| anyhow::anyhow!("artwork {artwork_id} has no cover"))
     }
 
     /// Makes an artwork's variant complete, with this original.
@@ -105,6 +109,26 @@ impl Story {
         renditions: &[(RenditionKind, &[u8])],
     ) -> anyhow::Result<(ArtworkId, Blob)> {
         let begun = self.begun(title).await?;
+        Ok((begun.0, self.paint(begun, bytes, renditions).await?))
+    }
+
+    /// One more variant of an artwork, with a picture of these bytes and such renditions.
+    pub(crate) async fn refine(
+        &self,
+        artwork_id: ArtworkId,
+        bytes: &[u8],
+        renditions: &[(RenditionKind, &[u8])],
+    ) -> anyhow::Result<(VariantId, Blob)> {
+        let begun = self.refined(artwork_id).await?;
+        Ok((begun.1, self.paint(begun, bytes, renditions).await?))
+    }
+
+    async fn paint(
+        &self,
+        begun: (ArtworkId, VariantId),
+        bytes: &[u8],
+        renditions: &[(RenditionKind, &[u8])],
+    ) -> anyhow::Result<Blob> {
         let key = keys::original(OWNER, begun.1, "png");
         let blob = self.bucket.blobs.put(&key, Bytes::copy_from_slice(bytes), "image/png").await?;
         let set = RenditionSet { owner: OWNER, variant: begun.1, original: &blob.sha256, recipe: "0123456789ab" };
@@ -115,18 +139,28 @@ impl Story {
             cut.push(Rendition { kind: *kind, blob, width: 3, height: 2 });
         }
         self.finish_with(begun, blob.clone(), cut).await?;
-        Ok((begun.0, blob))
+        Ok(blob)
     }
 
-    /// Asks for an export and answers the event.
+    /// Asks for an export of covers and answers the event.
     pub(crate) async fn request(&self, selection: Selection) -> anyhow::Result<Recorded> {
-        self.request_files(selection, Files::Originals).await
+        self.request_of(selection, Files::Originals, Variants::Cover).await
     }
 
     /// The same of these files.
     pub(crate) async fn request_files(&self, selection: Selection, files: Files) -> anyhow::Result<Recorded> {
+        self.request_of(selection, files, Variants::Cover).await
+    }
+
+    /// The same of these files of these variants.
+    pub(crate) async fn request_of(
+        &self,
+        selection: Selection,
+        files: Files,
+        variants: Variants,
+    ) -> anyhow::Result<Recorded> {
         let export_id = ExportId::new();
-        let requested = ExportEvent::Requested(export::Requested { export_id, selection, files });
+        let requested = ExportEvent::Requested(export::Requested { export_id, selection, files, variants });
         let position = self.tell(Stream::export(export_id), vec![Event::Export(requested)]).await?;
         let events = self.log.read(Position(position.0 - 1), 1).await?;
         events.into_iter().next().ok_or_else(|| anyhow::anyhow!("the event is not in the log"))
@@ -182,6 +216,18 @@ pub(crate) fn completed(outcome: Outcome) -> anyhow::Result<export::Completed> {
         [Event::Export(ExportEvent::Completed(completed))] => Ok(completed.clone()),
         other => anyhow::bail!("{other:?}"),
     }
+}
+
+fn requested(artwork_id: ArtworkId, variant_id: VariantId, parent: Option<VariantId>) -> Event {
+    Event::Variant(VariantEvent::Requested(variant::Requested {
+        artwork_id,
+        variant_id,
+        generation_id: GenerationId::new(),
+        recipe: recipe(),
+        lineage: parent.map(|parent| Lineage { parent, relation: Relation::Refined }).into_iter().collect(),
+        priority: atelier_events::Priority::default(),
+        not_before: None,
+    }))
 }
 
 pub(crate) fn recipe() -> Recipe {

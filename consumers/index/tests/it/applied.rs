@@ -10,7 +10,7 @@ use sqlx::{Connection as _, PgConnection, Row};
 
 use crate::story::{
     Story, by_chance, catch_up, created, deployed, export_completed, export_expired, export_failed, export_requested,
-    failed, generated, published, recipe, rendered, requested, started, titled, uploaded,
+    failed, generated, published, recipe, rendered, requested, started, taken_back, titled, uploaded,
 };
 
 /// State of the variant and status of its artwork, the variant's failure and cost, whether it was started and finished.
@@ -115,6 +115,28 @@ async fn a_generation_shows_its_recipe_lineage_cost_and_failure() -> anyhow::Res
 }
 
 #[tokio::test]
+async fn what_is_taken_back_in_is_as_old_as_it_was_and_the_newest_of_it_is_the_cover() -> anyhow::Result<()> {
+    let story = Story::begin().await?;
+    let (artwork, newer, older) = (ArtworkId::new(), VariantId::new(), VariantId::new());
+    let stream = Stream::artwork(artwork);
+    story.tell(stream.clone(), vec![created(artwork, titled("Harbour"))]).await?;
+    for (variant, year, prompt) in [(newer, 2019, "in oil"), (older, 2018, "in ink")] {
+        story.tell(stream.clone(), vec![taken_back(artwork, variant, year, prompt), rendered(variant, 7)]).await?;
+    }
+    story.read_model().await?;
+    let cover: (Uuid, String) =
+        sqlx::query_as("select cover_variant, prompt from read.artworks").fetch_one(story.pool()).await?;
+    assert_eq!(cover, (newer.0, "in oil".to_owned()));
+    let variants: Vec<(Uuid, i32, Option<String>)> = sqlx::query_as(
+        "select id, extract(year from requested_at at time zone 'utc')::int, filename from read.variants order by ordinal",
+    )
+    .fetch_all(story.pool())
+    .await?;
+    assert_eq!(variants, [(newer.0, 2019, None), (older.0, 2018, None)]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn exports_end_and_stay_complete() -> anyhow::Result<()> {
     let story = Story::begin().await?;
     let [pending, done, gone, over] = [ExportId::new(), ExportId::new(), ExportId::new(), ExportId::new()];
@@ -126,6 +148,9 @@ async fn exports_end_and_stay_complete() -> anyhow::Result<()> {
     let ended = vec![export_completed(over), export_expired(over), export_failed(over)];
     story.tell(Stream::export(over), ended).await?;
     story.read_model().await?;
+    let held: Vec<String> =
+        sqlx::query_scalar("select distinct variants from read.exports").fetch_all(story.pool()).await?;
+    assert_eq!(held, ["all"]);
     let rows: Vec<ExportSeen> =
         sqlx::query_as("select id, state, pictures, error, finished_at is null from read.exports order by position")
             .fetch_all(story.pool())

@@ -83,7 +83,7 @@ proptest! {
         for one in folded.variants() {
             let ended = matches!(one.variant.state, VariantState::Completed | VariantState::Failed);
             prop_assert_eq!(one.moments.finished_at.is_some(), ended, "{:?}", one);
-            prop_assert!(one.moments.started_at.is_none_or(|started| started > one.moments.requested_at));
+            prop_assert!(one.moments.started_at.is_none_or(|started| started > one.variant.requested_at));
         }
     }
 }

@@ -94,8 +94,24 @@ pub(crate) fn created(artwork_id: ArtworkId, details: Details) -> Event {
 }
 
 pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
-    let (upload_key, filename) = (format!("uploads/{variant_id}/a.png"), "a.png".to_owned());
+    Event::Variant(VariantEvent::Uploaded(upload(artwork_id, variant_id)))
+}
+
+/// The same of one that was made in this year by a recipe for this, and is taken back in.
+pub(crate) fn taken_back(artwork_id: ArtworkId, variant_id: VariantId, year: i32, prompt: &str) -> Event {
+    let requested_at = time::macros::datetime!(2020-05-04 03:02:01.5 UTC).replace_year(year).ok();
+    let upload = upload(artwork_id, variant_id);
     Event::Variant(VariantEvent::Uploaded(variant::Uploaded {
+        requested_at,
+        recipe: Some(recipe(prompt)),
+        filename: String::new(),
+        ..upload
+    }))
+}
+
+fn upload(artwork_id: ArtworkId, variant_id: VariantId) -> variant::Uploaded {
+    let (upload_key, filename) = (format!("uploads/{variant_id}/a.png"), "a.png".to_owned());
+    variant::Uploaded {
         artwork_id,
         variant_id,
         upload_key,
@@ -103,8 +119,9 @@ pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
         length: 7,
         recipe: None,
         lineage: Vec::new(),
+        requested_at: None,
         priority: atelier_events::Priority::default(),
-    }))
+    }
 }
 
 pub(crate) fn requested(artwork_id: ArtworkId, variant_id: VariantId, recipe: Recipe, lineage: Vec<Lineage>) -> Event {
@@ -208,7 +225,8 @@ pub(crate) fn failed(variant_id: VariantId, error: &str) -> Event {
 }
 
 pub(crate) fn export_requested(export_id: ExportId, selection: Selection) -> Event {
-    Event::Export(ExportEvent::Requested(export::Requested { export_id, selection, files: export::Files::Originals }))
+    let (files, variants) = (export::Files::Originals, export::Variants::All);
+    Event::Export(ExportEvent::Requested(export::Requested { export_id, selection, files, variants }))
 }
 
 pub(crate) fn export_completed(export_id: ExportId) -> Event {
@@ -301,8 +319,9 @@ fn happening(chance: &mut StdRng, artwork: ArtworkId, variants: &mut Vec<Variant
         let lineage = parent.map(|parent| Lineage { parent, relation: Relation::Refined });
         let state = [VariantState::Pending, VariantState::Processing, VariantState::Completed, VariantState::Failed]
             [chance.random_range(0..4)];
-        return match chance.random_range(0..4) {
+        return match chance.random_range(0..5) {
             0 => uploaded(artwork, variant),
+            4 => taken_back(artwork, variant, chance.random_range(2000..2020), "a harbour of old"),
             3 => restored(artwork, variant, state),
             1 => requested(artwork, variant, recipe("a quiet harbour"), lineage.into_iter().collect()),
             // Something happens to a variant that nobody asked for.

@@ -130,6 +130,7 @@ impl Stage {
                 length: 70_000,
                 recipe: None,
                 lineage: Vec::new(),
+                requested_at: None,
                 priority: atelier_events::Priority::default(),
             }));
             let write = Write {

@@ -36,6 +36,7 @@ pub(crate) fn uploaded(artwork_id: ArtworkId, variant_id: VariantId) -> Event {
         length: 7,
         recipe: None,
         lineage: Vec::new(),
+        requested_at: None,
         priority: Priority::default(),
     }))
 }

@@ -46,6 +46,7 @@ impl Stage {
             length: bytes.len() as u64,
             recipe: None,
             lineage: Vec::new(),
+            requested_at: None,
             priority: Priority::default(),
         };
         let context = Context::command("test");

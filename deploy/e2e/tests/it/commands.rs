@@ -65,7 +65,7 @@ pub(crate) async fn upload(client: &Client, name: &str, media_type: &str, bytes:
 /// Asks for a ZIP of everything.
 pub(crate) async fn export(client: &Client, name: &str) -> anyhow::Result<ExportId> {
     let key = format!("export-{name}");
-    Ok(persistently(async || client.create_export(&NewExport::All(true), &key).await).await?.id)
+    Ok(persistently(async || client.create_export(&NewExport::all(), &key).await).await?.id)
 }
 
 /// A file of this content.

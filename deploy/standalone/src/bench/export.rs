@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use atelier_events::export::{ExportEvent, Requested, Selection};
+use atelier_events::export::{ExportEvent, Files, Requested, Selection, Variants};
 use atelier_events::log::Write;
 use atelier_events::settings::StoreSettings;
 use atelier_events::signal::Signals;
@@ -132,7 +132,7 @@ async fn fill(log: &Log, blobs: &Blobs, originals: u32) -> anyhow::Result<()> {
         tell(log, Stream::artwork(artwork_id), events(artwork_id, variant_id, original)).await?;
     }
     let (export_id, selection) = (ExportId::new(), Selection::All(log.head().await?));
-    let requested = Requested { export_id, selection, files: atelier_events::export::Files::Originals };
+    let requested = Requested { export_id, selection, files: Files::Originals, variants: Variants::All };
     tell(log, Stream::export(export_id), vec![Event::Export(ExportEvent::Requested(requested))]).await
 }
 
@@ -146,6 +146,7 @@ fn events(artwork_id: ArtworkId, variant_id: VariantId, original: Blob) -> Vec<E
         length: original.length,
         recipe: None,
         lineage: Vec::new(),
+        requested_at: None,
         priority: Priority::Interactive,
     };
     let rendered = Rendered {

@@ -128,6 +128,7 @@ fn upload() -> Write {
         length: 1_234_567,
         recipe: None,
         lineage: Vec::new(),
+        requested_at: None,
         priority: Priority::Interactive,
     };
     let event = NewEvent::new(Event::Variant(VariantEvent::Uploaded(uploaded)), &Context::command("bench"));

@@ -156,6 +156,7 @@ impl Stage {
                 length: picture.len() as u64,
                 recipe: None,
                 lineage: Vec::new(),
+                requested_at: None,
                 priority: Priority::Interactive,
             };
             let events =

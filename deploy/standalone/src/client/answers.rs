@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use atelier_events::export::Missing;
 use atelier_events::{ArtworkId, ExportId, GenerationId, Lineage, Position, Recipe, VariantId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -73,6 +74,9 @@ pub struct Restore {
     /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// When the variant was asked for or uploaded.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub requested_at: Option<OffsetDateTime>,
     /// What made that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
@@ -154,13 +158,34 @@ pub struct Generating {
 }
 
 /// Artworks to be packed into a ZIP.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NewExport {
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NewExport {
     /// These.
-    ArtworkIds(Vec<ArtworkId>),
-    /// All that are active: `{"all": true}`.
-    All(bool),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artwork_ids: Option<Vec<ArtworkId>>,
+    /// All that are active.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// `originals`, or a kind of rendition; originals when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
+    /// `cover` or `all`; none for what the API thinks best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variants: Option<String>,
+}
+
+impl NewExport {
+    /// All that are active.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// These.
+    #[must_use]
+    pub fn of(artworks: Vec<ArtworkId>) -> Self {
+        Self { artwork_ids: Some(artworks), ..Self::default() }
+    }
 }
 
 /// A ZIP that will be there.
@@ -249,11 +274,23 @@ pub struct Generation {
 pub struct Export {
     /// Its id.
     pub id: ExportId,
-    /// pending, completed or failed.
+    /// pending, completed, failed or expired.
     pub state: String,
     /// Where the ZIP can be had for a while, once it is complete.
     #[serde(default)]
     pub download_url: Option<String>,
+    /// Of the ZIP.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Bytes of the ZIP.
+    #[serde(default)]
+    pub length: Option<u64>,
+    /// How many pictures are in it.
+    #[serde(default)]
+    pub pictures: Option<u64>,
+    /// What was asked for and is not in it.
+    #[serde(default)]
+    pub missing: Vec<Missing>,
     /// Why it failed, when it did.
     #[serde(default)]
     pub error: Option<String>,

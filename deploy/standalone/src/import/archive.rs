@@ -26,7 +26,7 @@ const PIECE: usize = 256 * 1024;
 /// An export whose manifest has been read, and in which there is what the manifest says.
 pub(super) struct Archive {
     zip: ZipArchive<File>,
-    /// In the order they were created, so that they are again.
+    /// In the order they were made, so that they are again.
     pub(super) entries: Vec<ManifestEntry>,
 }
 
@@ -94,7 +94,7 @@ fn unpack_now(zip: &mut ZipArchive<File>, entry: &ManifestEntry) -> anyhow::Resu
     Ok(unpacked)
 }
 
-/// Makes one artwork again, unless it is there.
+/// Makes one variant again, and with the first its artwork, unless they are there.
 pub(super) async fn restore(client: &Client, entry: ManifestEntry, picture: &Path) -> anyhow::Result<Outcome> {
     let artwork_id = entry.id;
     if let Some(there) = find(client, &entry).await? {
@@ -124,6 +124,7 @@ pub(super) async fn restore(client: &Client, entry: ManifestEntry, picture: &Pat
             artwork_id,
             variant_id: entry.variant,
             created_at: entry.created_at,
+            requested_at: entry.requested_at,
             recipe: entry.recipe,
             lineage: entry.lineage,
             filename: entry.filename,
@@ -133,7 +134,7 @@ pub(super) async fn restore(client: &Client, entry: ManifestEntry, picture: &Pat
     Ok(Outcome::Added { artwork_id: id, url })
 }
 
-/// What is there under the artwork's id already.
+/// What is there under the variant's id already.
 async fn find(client: &Client, entry: &ManifestEntry) -> anyhow::Result<Option<Outcome>> {
     let artwork_id: ArtworkId = entry.id;
     let found = match client.artwork(artwork_id, std::time::Duration::ZERO, Until::Ready).await {
@@ -143,9 +144,8 @@ async fn find(client: &Client, entry: &ManifestEntry) -> anyhow::Result<Option<O
         }
         Err(error) => return Err(error),
     };
-    let same = found.variants.iter().find(|variant| variant.id == entry.variant);
-    ensure!(same.is_some(), "artwork {artwork_id} is there already, and its picture is another: {}", found.page_url);
-    let sha256 = same.and_then(|variant| variant.original.as_ref()?.sha256.as_deref());
+    let Some(same) = found.variants.iter().find(|variant| variant.id == entry.variant) else { return Ok(None) };
+    let sha256 = same.original.as_ref().and_then(|original| original.sha256.as_deref());
     ensure!(
         sha256.is_none_or(|sha256| sha256 == entry.sha256),
         "variant {} is there already, and its picture is another: {}",

@@ -1,6 +1,6 @@
 //! What an event says, in a few words.
 
-use atelier_events::export::Selection;
+use atelier_events::export::{Selection, Variants};
 use atelier_events::{ArtworkEvent, Event, ExportEvent, Recorded, SiteEvent, VariantEvent};
 
 /// The most that is shown of a text, in characters.
@@ -31,7 +31,10 @@ fn variant(event: &VariantEvent) -> String {
             let (provider, width, height) = (&recipe.provider, recipe.width, recipe.height);
             format!("{} {width}x{height} by {provider}, seed {}", quoted(&recipe.prompt), recipe.seed)
         }
-        VariantEvent::Uploaded(uploaded) => format!("{}, {}", uploaded.filename, bytes(uploaded.length)),
+        VariantEvent::Uploaded(uploaded) => {
+            let name = if uploaded.filename.is_empty() { "taken back in" } else { &uploaded.filename };
+            format!("{name}, {}", bytes(uploaded.length))
+        }
         VariantEvent::Started(started) => format!("attempt {}", started.attempt),
         VariantEvent::Generated(generated) => {
             format!("{}, {} in {} ms", generated.original.key, bytes(generated.original.length), generated.elapsed_ms)
@@ -52,11 +55,17 @@ fn variant(event: &VariantEvent) -> String {
 
 fn export(event: &ExportEvent) -> String {
     match event {
-        ExportEvent::Requested(requested) => match &requested.selection {
-            Selection::All(position) => format!("all artworks as of position {position}"),
-            Selection::Artworks(artworks) => format!("{} artworks", artworks.len()),
-            Selection::Listed(list) => format!("what a query found, listed in {:?}", list.key),
-        },
+        ExportEvent::Requested(requested) => {
+            let which = match requested.variants {
+                Variants::Cover => "covers",
+                Variants::All => "all variants",
+            };
+            match &requested.selection {
+                Selection::All(position) => format!("{which} of all artworks as of position {position}"),
+                Selection::Artworks(artworks) => format!("{which} of {} artworks", artworks.len()),
+                Selection::Listed(list) => format!("{which} of what a query found, listed in {:?}", list.key),
+            }
+        }
         ExportEvent::Completed(completed) => {
             let missing = completed.missing.len();
             format!("{} pictures, {missing} missing, {}", completed.pictures, bytes(completed.archive.length))

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use atelier_events::{ArtworkId, ExportId, Position};
 use atelier_standalone::client::{ATTEMPTS, Client, NewExport, Refused, Until};
+use atelier_standalone::export;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, RawQuery};
@@ -49,7 +50,7 @@ async fn a_command_is_sent_again_with_the_same_key_while_the_api_is_busy() {
         }),
     ))
     .await;
-    let accepted = client.create_export(&NewExport::All(true), "once").await.unwrap();
+    let accepted = client.create_export(&NewExport::all(), "once").await.unwrap();
     assert_eq!((accepted.id, accepted.position), (id, Position(7)));
     assert_eq!(seen.load(Ordering::Relaxed), 3);
 }
@@ -63,7 +64,7 @@ async fn an_api_that_stays_busy_is_given_up_with_its_own_words() {
         answer(503, &json!({ "type": "urn:atelier:problem:unavailable", "detail": "the database does not answer" }))
     };
     let client = serve(Router::new().route("/v1/exports", post(busy))).await;
-    let error = client.create_export(&NewExport::All(true), "once").await.unwrap_err();
+    let error = client.create_export(&NewExport::all(), "once").await.unwrap_err();
     let said = format!("{error:#}");
     assert_eq!(said, "POST /v1/exports: refused with status 503: the database does not answer");
     assert_eq!(seen.load(Ordering::Relaxed), usize::try_from(ATTEMPTS).unwrap());
@@ -80,11 +81,46 @@ async fn a_refusal_is_told_once_with_all_that_is_wrong() {
         answer(422, &json!({ "type": "urn:atelier:problem:invalid-request", "detail": "x", "errors": errors }))
     };
     let client = serve(Router::new().route("/v1/exports", post(refuse))).await;
-    let error = client.create_export(&NewExport::ArtworkIds(Vec::new()), "once").await.unwrap_err();
+    let error = client.create_export(&NewExport::of(Vec::new()), "once").await.unwrap_err();
     let refused = error.downcast_ref::<Refused>().unwrap();
     assert_eq!(refused.to_string(), "refused with status 422: artwork_ids: is empty; after: is old");
     assert!(refused.is("invalid-request") && refused.names("/artwork_ids") && !refused.names("/all"));
     assert_eq!(seen.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_zip_is_fetched_without_the_key_and_gets_its_name_only_when_it_is_whole() {
+    const SHA256: &str = "c7be1ed902fb8dd4d48997c6452f5d7e509fbcdbe2808b16bcf4edce4c07d14e";
+    let id = ExportId::new();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let read = async move |headers: HeaderMap| {
+        let url = format!("http://{}/zip", headers["host"].to_str().unwrap());
+        let missing = json!([{ "artwork_id": ArtworkId::new(), "reason": "there is none" }]);
+        answer(
+            200,
+            &json!({ "id": id, "state": "completed", "download_url": url, "sha256": SHA256, "missing": missing }),
+        )
+    };
+    let zip = async move |headers: HeaderMap| {
+        assert!(!headers.contains_key("authorization"), "the bucket is told the API's key");
+        if counted.fetch_add(1, Ordering::Relaxed) == 0 { "This is a tost" } else { "This is a test" }
+    };
+    let router = Router::new()
+        .route("/v1/exports", post(async move || answer(202, &json!({ "id": id, "position": 7 }))))
+        .route("/v1/exports/{id}", get(read))
+        .route("/zip", get(zip));
+    let client = serve(router).await;
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("backup.zip");
+    std::fs::write(&out, "the one before").unwrap();
+    let args = || export::Args { out: Some(out.clone()), ..export::Args::default() };
+    let error = export::export(&client, args()).await.unwrap_err();
+    assert!(error.to_string().starts_with("the ZIP was damaged on its way"), "{error:#}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "the one before");
+    let (path, fetched) = export::export(&client, args()).await.unwrap();
+    assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), fetched.missing.len()), ("This is a test", 1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a part is left");
 }
 
 /// An API that takes exports and shows one artwork, which has failed; its title is the query it was asked with.
@@ -104,7 +140,7 @@ fn failing(export: ExportId, artwork: ArtworkId) -> Router {
 async fn a_read_waits_for_what_was_commanded_before_it() {
     let (export, artwork) = (ExportId::new(), ArtworkId::new());
     let client = serve(failing(export, artwork)).await;
-    client.create_export(&NewExport::All(true), "once").await.unwrap();
+    client.create_export(&NewExport::all(), "once").await.unwrap();
     let wait = Duration::from_millis(1_500);
     // A clone remembers as well.
     let read = client.clone().artwork(artwork, wait, Until::Published).await.unwrap();

@@ -99,6 +99,7 @@ impl Installation {
             length: original.length,
             recipe: None,
             lineage: Vec::new(),
+            requested_at: None,
             priority: atelier_events::Priority::default(),
         };
         let rendered = Rendered {

@@ -82,7 +82,7 @@ async fn a_run_of_the_pipeline_shows_exactly_the_metrics_of_the_table() -> anyho
     };
     let artwork = client.create_generation(&asked, "one").await?.artworks[0].artwork_id;
     client.published(artwork, Duration::from_mins(1)).await?;
-    client.create_export(&NewExport::All(true), "all").await?;
+    client.create_export(&NewExport::all(), "all").await?;
     // Some are measured every few seconds only.
     let all: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     let shown = || shapes(&metrics.render()).map(|shapes| shapes.into_iter().map(|(name, ..)| name).collect());

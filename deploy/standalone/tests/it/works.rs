@@ -45,6 +45,7 @@ impl Work {
             length: 4_000,
             recipe: None,
             lineage: Vec::new(),
+            requested_at: None,
             priority: atelier_events::Priority::default(),
         };
         self.tell(installation, VariantEvent::Uploaded(uploaded)).await;

@@ -1,34 +1,26 @@
-//! `POST /v1/artworks`: an upload becomes an artwork.
+//! `POST /v1/artworks`: an upload becomes an artwork, or what was exported becomes again what it was.
 
 use atelier_events::log::Write;
 use atelier_events::variant::Uploaded;
 use atelier_events::{
-    ArtworkEvent, ArtworkId, Details, Event, ExpectedVersion, Lineage, NewEvent, Recipe, Stream, VariantEvent,
-    VariantId, artwork,
+    ArtworkEvent, ArtworkId, Details, Event, ExpectedVersion, NewEvent, Stream, VariantEvent, VariantId, artwork,
 };
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::restore::Restore;
 use super::{LINE_CHARS, check_about, check_title, tidy_category};
 use crate::api::answers::accepted;
-use crate::api::generations::PROMPT_CHARS;
 use crate::api::uploads::{check_media_type, check_size};
 use crate::app::App;
 use crate::auth::Asking;
 use crate::idempotency::{self, IdempotencyKey};
-use crate::input::{
-    Asked, Command, check_count, check_date, check_line, check_text, check_url, not_a_priority, priority, tidy_tags,
-};
+use crate::input::{Asked, Command, check_date, check_line, check_url, not_a_priority, priority, tidy_tags};
 use crate::problem::{self, Flaws, Kind, Problem};
-
-/// What a variant may come from, at the most, of one that is taken back in.
-const PARENTS: usize = 100;
-const FILENAME_CHARS: usize = 255;
 
 /// An artwork that is to be created from an upload.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -70,64 +62,9 @@ pub(crate) struct NewArtwork {
     /// `bulk` lets whatever is `interactive` go first.
     #[schema(default = "interactive", example = "bulk")]
     priority: Option<String>,
-    /// It was exported, and is to be again what it was: under these ids, as old as it is, made by this recipe.
+    /// It was exported, and is to be again what it was: under these ids, as old as it is, made by this recipe. Where an
+    /// artwork of yours has the id already, the variant is added to it, and what is said of the artwork is left as it is.
     restore: Option<Restore>,
-}
-
-/// What the manifest of an export says of an artwork beside its details.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Restore {
-    artwork_id: Uuid,
-    /// Of the variant that the upload is.
-    variant_id: Uuid,
-    /// When it was added first; now, when nothing is said.
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    #[schema(value_type = Option<String>, format = DateTime, example = "2026-11-21T20:00:00.5Z")]
-    created_at: Option<OffsetDateTime>,
-    /// What made it; none of an upload.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    recipe: Option<Recipe>,
-    /// What it comes from.
-    #[serde(default)]
-    #[schema(value_type = Vec<Object>, max_items = 100)]
-    lineage: Vec<Lineage>,
-    /// The name it had at its owner's.
-    #[serde(default)]
-    #[schema(max_length = 255)]
-    filename: Option<String>,
-}
-
-impl Restore {
-    fn check(&self, flaws: &mut Flaws) {
-        check_count("/restore/lineage", self.lineage.len(), PARENTS, flaws);
-        check_line("/restore/filename", self.filename.as_deref().unwrap_or_default(), FILENAME_CHARS, flaws);
-        if self.created_at.is_some_and(|created_at| created_at > OffsetDateTime::now_utc()) {
-            flaws.at("/restore/created_at", "is yet to come: it was added before now");
-        }
-        if let Some(recipe) = &self.recipe {
-            check_line("/restore/recipe/provider", &recipe.provider, LINE_CHARS, flaws);
-            check_text("/restore/recipe/prompt", &recipe.prompt, PROMPT_CHARS, flaws);
-        }
-    }
-
-    /// Refuses what is there. Artworks are asked for in the log; of which artwork a variant is, the index knows.
-    async fn check_absent(&self, app: &App) -> Result<(), Problem> {
-        let artwork_id = ArtworkId(self.artwork_id);
-        if !app.log.read_stream(&Stream::artwork(artwork_id)).await?.is_empty() {
-            return Err(Problem::new(Kind::Conflict, format!("artwork {artwork_id} is there already")));
-        }
-        app.caught_up(Some(app.log.head().await?.0)).await?;
-        let variant_id = VariantId(self.variant_id);
-        if !app.index.find_known_variants(&[variant_id]).await?.is_empty() {
-            return Err(Problem::new(
-                Kind::Conflict,
-                format!("variant {variant_id} is there already, of another artwork"),
-            ));
-        }
-        Ok(())
-    }
 }
 
 impl Command for NewArtwork {
@@ -189,7 +126,7 @@ fn upload_name(key: &str) -> Option<&str> {
 pub(crate) struct CreatedArtwork {
     /// The artwork.
     id: Uuid,
-    /// Its first variant.
+    /// The variant that the upload is.
     variant_id: Uuid,
     /// `processing`
     status: String,
@@ -225,14 +162,13 @@ pub(crate) async fn create_artwork(
         return accepted(answered);
     }
     let length = check_upload(&app, &command.upload_key).await?;
-    let (artwork_id, variant_id) = match &command.restore {
+    let (there, artwork_id, variant_id) = match &command.restore {
         Some(restore) => {
-            restore.check_absent(&app).await?;
-            (ArtworkId(restore.artwork_id), VariantId(restore.variant_id))
+            let there = restore.find_artwork(&app, &asking).await?;
+            (there, ArtworkId(restore.artwork_id), VariantId(restore.variant_id))
         }
-        None => (ArtworkId::new(), VariantId::new()),
+        None => (None, ArtworkId::new(), VariantId::new()),
     };
-    let owner = asking.owner.to_string();
     let answer = json!({
         "id": artwork_id,
         "variant_id": variant_id,
@@ -241,20 +177,41 @@ pub(crate) async fn create_artwork(
         "page_url": app.page_url(artwork_id),
     });
     let added_at = command.restore.as_ref().and_then(|restore| restore.created_at);
+    let owner = asking.owner.to_string();
     let created = artwork::Created { added_at, ..artwork::Created::new(artwork_id, owner, command.details()) };
-    let (recipe, lineage, filename) =
-        command.restore.map(|restore| (restore.recipe, restore.lineage, restore.filename)).unwrap_or_default();
-    let filename = filename.unwrap_or_else(|| upload_name(&command.upload_key).unwrap_or_default().to_owned());
-    let priority = command.priority.as_deref().map(priority).unwrap_or_default();
-    let upload_key = command.upload_key;
-    let uploaded = Uploaded { artwork_id, variant_id, upload_key, filename, length, recipe, lineage, priority };
-    let events = [Event::Artwork(ArtworkEvent::Created(created)), Event::Variant(VariantEvent::Uploaded(uploaded))];
+    let variant = Event::Variant(VariantEvent::Uploaded(uploaded(command, artwork_id, variant_id, length)));
+    let (expected, events) = match there {
+        Some(_) => (ExpectedVersion::Any, vec![variant]),
+        None => (ExpectedVersion::NoStream, vec![Event::Artwork(ArtworkEvent::Created(created)), variant]),
+    };
     let write = Write {
         stream: Stream::artwork(artwork_id),
-        expected: ExpectedVersion::NoStream,
+        expected,
         events: events.into_iter().map(|event| NewEvent::new(event, &asking.context)).collect(),
     };
     accepted(idempotent.append(&app.log, vec![write], answer).await?)
+}
+
+/// The variant that the upload is, of so many bytes.
+fn uploaded(command: NewArtwork, artwork_id: ArtworkId, variant_id: VariantId, length: u64) -> Uploaded {
+    let upload_key = command.upload_key;
+    let uploaded = Uploaded {
+        artwork_id,
+        variant_id,
+        filename: upload_name(&upload_key).unwrap_or_default().to_owned(),
+        upload_key,
+        length,
+        recipe: None,
+        lineage: Vec::new(),
+        requested_at: None,
+        priority: command.priority.as_deref().map(priority).unwrap_or_default(),
+    };
+    match command.restore {
+        Some(Restore { recipe, lineage, requested_at, filename, .. }) => {
+            Uploaded { recipe, lineage, requested_at, filename: filename.unwrap_or_default(), ..uploaded }
+        }
+        None => uploaded,
+    }
 }
 
 /// Bytes of what lies under the key; a problem when it cannot be a picture.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use atelier_events::export::{Files, Requested, Selection};
+use atelier_events::export::{Files, Requested, Selection, Variants};
 use atelier_events::log::Write;
 use atelier_events::{
     ArtworkId, Blob, Event, ExpectedVersion, ExportEvent, ExportId, NewEvent, Position, RenditionKind, Stream, keys,
@@ -44,6 +44,10 @@ pub(crate) struct NewExport {
     /// `medium_640`, `medium_640_webp`, `thumb`, `icon`, `preview`, `card` or `animation`.
     #[schema(default = "originals", example = "display")]
     files: Option<String>,
+    /// Which variants of each: `cover`, the one that stands for it, or `all` that are complete. When nothing is said, `all`
+    /// of `all` artworks' originals, which is a backup, and `cover` of anything else.
+    #[schema(example = "all")]
+    variants: Option<String>,
 }
 
 /// The filters of `GET /v1/artworks`; one that is not set is off.
@@ -95,6 +99,16 @@ fn files(word: Option<&str>) -> Option<Files> {
     }
 }
 
+impl NewExport {
+    /// What a command that has been checked means: where it does not say, everything as it is, to be taken back in, or
+    /// pictures to look at.
+    fn variants(&self, files: Files) -> Variants {
+        let unsaid = if self.all && files == Files::Originals { Variants::All } else { Variants::Cover };
+        let word = self.variants.as_deref();
+        Variants::ALL.into_iter().find(|variants| word == Some(variants.as_str())).unwrap_or(unsaid)
+    }
+}
+
 impl Command for NewExport {
     fn check(&self, flaws: &mut Flaws) {
         let ids = self.artwork_ids.as_deref();
@@ -120,6 +134,7 @@ impl Command for NewExport {
                 format!("{word:?} is neither \"originals\" nor a kind of rendition, such as \"display\""),
             );
         }
+        flaws.fields([("variants", not_one_of(self.variants.as_deref(), &Variants::ALL.map(Variants::as_str)))]);
         if ids.is_some_and(<[Uuid]>::is_empty) {
             flaws.at("/artwork_ids", "is empty");
         }
@@ -161,6 +176,7 @@ pub(crate) async fn create_export(
     let head = app.log.head().await?;
     let export_id = ExportId::new();
     let files = files(command.files.as_deref()).unwrap_or_default();
+    let variants = command.variants(files);
     let selection = match (command.artwork_ids, command.matching) {
         (Some(ids), _) => Selection::Artworks(existing(&app, &ids, head).await?),
         (None, Some(matching)) => Selection::Listed(list(&app, export_id, matching, head).await?),
@@ -171,7 +187,7 @@ pub(crate) async fn create_export(
         "state": "pending",
         "url": app.api_url(&format!("/v1/exports/{export_id}")),
     });
-    let event = Event::Export(ExportEvent::Requested(Requested { export_id, selection, files }));
+    let event = Event::Export(ExportEvent::Requested(Requested { export_id, selection, files, variants }));
     let write = Write {
         stream: Stream::export(export_id),
         expected: ExpectedVersion::NoStream,

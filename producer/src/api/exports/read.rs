@@ -39,6 +39,8 @@ pub(crate) struct ExportAnswer {
     /// `originals`, or `{"rendition": kind}`.
     #[schema(value_type = Object)]
     files: Value,
+    /// `cover` or `all`.
+    variants: String,
     /// Where the ZIP can be downloaded, once it is completed: signed, for whoever holds it. Reading the export again gives
     /// a new one; `/v1/exports/{id}/download` leads there too.
     download_url: Option<String>,
@@ -54,7 +56,7 @@ pub(crate) struct ExportAnswer {
     length: Option<i64>,
     /// How many pictures are in it.
     pictures: Option<i64>,
-    /// The artworks that were asked for and are not in it, each with the reason.
+    /// The artworks, and variants of artworks, that were asked for and are not in it, each with the reason.
     #[schema(value_type = Vec<Object>)]
     missing: Value,
     /// Why it failed.
@@ -153,6 +155,7 @@ impl ExportAnswer {
             state: row.state,
             progress,
             files: row.files,
+            variants: row.variants,
             download_url,
             expires_at,
             kept_until: row.kept_until,

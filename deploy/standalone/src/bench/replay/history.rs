@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use atelier_events::Priority;
 use atelier_events::artwork::{ArtworkEvent, Created};
-use atelier_events::export::{self, ExportEvent, Selection};
+use atelier_events::export::{self, ExportEvent, Files, Selection, Variants};
 use atelier_events::keys::RenditionSet;
 use atelier_events::log::Write;
 use atelier_events::site::{Deployed, SiteEvent};
@@ -107,7 +107,8 @@ fn release(head: Position) -> Life {
 
 fn export(head: Position) -> Life {
     let export_id = ExportId::new();
-    let requested = export::Requested { export_id, selection: Selection::All(head), files: export::Files::Originals };
+    let (selection, files, variants) = (Selection::All(head), Files::Originals, Variants::All);
+    let requested = export::Requested { export_id, selection, files, variants };
     let archive = blob(keys::export(export_id), "application/zip", 9_000_000);
     let completed =
         export::Completed { export_id, archive, pictures: 100, missing: Vec::new(), contents: None, kept_until: None };
@@ -146,6 +147,7 @@ fn artwork(number: u64) -> Life {
             length: 1_500_000,
             recipe: None,
             lineage: Vec::new(),
+            requested_at: None,
             priority: Priority::Bulk,
         };
         happens(VariantEvent::Uploaded(uploaded));
