@@ -8,6 +8,7 @@ use crate::id::{ArtworkId, Position, VariantId};
 use crate::variant::{Variant, VariantState};
 
 /// What can happen to an artwork itself; its variants have [`crate::VariantEvent`].
+#[expect(clippy::large_enum_variant, reason = "events are held few at a time, and those about variants are no smaller")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum ArtworkEvent {

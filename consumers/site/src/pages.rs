@@ -188,16 +188,18 @@ impl Site {
         if before.as_ref().is_some_and(|before| before.artwork == artwork) {
             return Ok(());
         }
-        let turned = self.changing(artwork.id, |catalogue| catalogue.show(artwork))?;
-        turned.into_iter().for_each(|turned| self.note_turned(turned));
+        for turned in self.changing(artwork.id, |catalogue| catalogue.show(artwork))? {
+            self.note_turned(turned);
+        }
         Ok(())
     }
 
     /// Shows this artwork no more.
     pub fn hide(&mut self, id: Uuid) {
         if let Some(slot) = self.catalogue.slot(&id) {
-            let turned = self.changing(id, |catalogue| catalogue.hide(slot));
-            turned.into_iter().for_each(|turned| self.note_turned(turned));
+            for turned in self.changing(id, |catalogue| catalogue.hide(slot)) {
+                self.note_turned(turned);
+            }
         }
     }
 

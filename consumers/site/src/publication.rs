@@ -200,17 +200,14 @@ impl Publication {
             }
             Ok(Event::Artwork(ArtworkEvent::Created(_)) | Event::Variant(_)) => {
                 let id = recorded.stream.artwork_id().context(ELSEWHERE)?;
-                match self.works.fold(id, recorded)? {
-                    Some(artwork) => {
-                        if !self.site.shows(&id.0) {
-                            self.untold.add(id, recorded);
-                        }
-                        self.site()?.show(artwork)?;
+                if let Some(artwork) = self.works.fold(id, recorded)? {
+                    if !self.site.shows(&id.0) {
+                        self.untold.add(id, recorded);
                     }
-                    None => {
-                        self.untold.remove(id);
-                        self.site()?.hide(id.0);
-                    }
+                    self.site()?.show(artwork)?;
+                } else {
+                    self.untold.remove(id);
+                    self.site()?.hide(id.0);
                 }
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
                     self.changed = recorded.position;

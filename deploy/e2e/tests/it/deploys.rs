@@ -37,9 +37,9 @@ const BROKEN: &str = "broken";
 async fn a_target_that_fails_is_seen_by_operators_until_it_has_the_release() -> anyhow::Result<()> {
     let (database, broker, listen) = (Database::create().await?, Broker::scratch(), free_address().await?.to_string());
     let outcome = with_processes(&database.url, broker.settings.clone(), &[], async |processes| {
-        let broken = processes.site.with_file_name(BROKEN);
-        std::fs::write(&broken, "")?;
-        let shell = format!("echo no room there; test ! -e {}", broken.display());
+        let failing = processes.site.with_file_name(BROKEN);
+        std::fs::write(&failing, "")?;
+        let shell = format!("echo no room there; test ! -e {}", failing.display());
         let target = [
             ("SITE__TARGET__KIND", "command"),
             ("SITE__TARGET__ATTEMPTS", "1"),
@@ -69,7 +69,7 @@ async fn a_target_that_fails_is_seen_by_operators_until_it_has_the_release() -> 
         ensure!(said.lines().any(|line| line.starts_with("site fails since ")), "{said}");
         ensure!(releases().await? == before, "a release was told of that the target has not");
 
-        std::fs::remove_file(&broken)?;
+        std::fs::remove_file(&failing)?;
         until("operators are told no more", || async { Ok(stall(processes).await?.is_null()) }).await?;
         ensure!(ready(&listen).await? == (200, "ok\n".to_owned()));
         for command in [&["site", "releases"][..], &["status"]] {
