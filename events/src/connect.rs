@@ -119,8 +119,10 @@ impl ConnectError {
     #[must_use]
     pub fn of(error: sqlx::Error, user: &str) -> Self {
         // Class 28: invalid authorisation.
-        let refused =
-            error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("28"));
+        let refused = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| code.starts_with("28"));
         if refused { Self::LoginRefused { user: user.to_owned(), source: error } } else { Self::Unreachable(error) }
     }
 }

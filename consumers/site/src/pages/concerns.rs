@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::feeds::entries_of;
+use super::feeds::FEED_ENTRIES;
 use super::listing::told_count;
 use super::{File, SEARCH_CHUNK, SEARCH_PART, SITEMAP_CHUNK, Site, Work, media_path};
 use crate::archive::{chunk_of, page_of};
@@ -121,7 +121,7 @@ impl Site {
             if on_front {
                 files.insert(File::front(id));
             }
-            if listing.kind.has_feeds() && archive.is_among_newest(place, entries_of(listing.kind)) {
+            if listing.kind.has_feeds() && archive.is_among_newest(place, FEED_ENTRIES) {
                 files.insert(File::Atom { listing: id });
                 if listing.kind == Kind::All {
                     files.extend([File::Rss, File::JsonFeed]);

@@ -11,14 +11,8 @@ use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::listings::{Kind, Listing, ListingId};
 use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 
-/// How many artworks the feed of a listing carries: that of the whole gallery more, because each of the others belongs to one
-/// of many listings that an artwork may come to.
-pub(super) fn entries_of(kind: Kind) -> usize {
-    match kind {
-        Kind::All => 15,
-        Kind::Tag | Kind::Category | Kind::Artist | Kind::Colour => 12,
-    }
-}
+/// How many artworks a feed carries.
+pub(super) const FEED_ENTRIES: usize = 10;
 
 pub(super) fn atom_path(listing: &Listing) -> String {
     format!("{}feed.xml", listing.folder)
@@ -85,7 +79,7 @@ impl Site {
     }
 
     fn newest_of<'a>(&'a self, listing: &'a Listing) -> impl Iterator<Item = &'a Artwork> {
-        listing.archive.newest_shown().take(entries_of(listing.kind)).map(|slot| self.shown(slot).artwork.as_ref())
+        listing.archive.newest_shown().take(FEED_ENTRIES).map(|slot| self.shown(slot).artwork.as_ref())
     }
 
     fn feed<'a>(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::history;
 
 /// Entries that a feed carries.
-const FEED_ENTRIES: usize = 15;
+const FEED_ENTRIES: usize = 10;
 
 /// Checks that the folder holds a page, a display image and a thumbnail for each artwork that can be shown, an entry in
 /// the feed for each of the newest, and no page more. Answers the artworks.

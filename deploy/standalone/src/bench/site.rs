@@ -22,8 +22,9 @@ use super::folder::Folder;
 use super::rounds::median;
 use crate::table::{self, Align};
 
-/// Additions that are measured, one artwork each. Odd, so that the median is one that was measured.
-const ADDITIONS: u32 = 25;
+/// Additions that are measured, one artwork each: as many as let the turns of listings and the parts of the search be met at
+/// every stage. Odd, so that the median is one that was measured.
+const ADDITIONS: u32 = 201;
 /// Releases that can be gone back to, as the daemon keeps them.
 const KEPT: u32 = 20;
 /// Tags that there are, and of each artwork.
