@@ -133,7 +133,7 @@ impl S3 for Folder {
             return Err(s3_error!(NotImplemented, "a copy has no condition but `x-amz-copy-source-if-match`"));
         }
         let source = GetObjectInput { bucket: bucket.to_string(), key: key.to_string(), ..Default::default() };
-        let source = self.files.get_object(with(&req, source)).await?.output;
+        let source = self.get_object(with(&req, source)).await?.output;
         if let Some(ETagCondition::ETag(wanted)) = &input.copy_source_if_match
             && !source.e_tag.as_ref().is_some_and(|tag| tag.strong_cmp(wanted))
         {
