@@ -20,6 +20,7 @@ async fn bench(words: &[&str], database: &Database, folder: &TempDir) -> Vec<Val
         .args(["--json", "--data-dir"])
         .arg(folder.path())
         .env("ATELIER__DATABASE__URL", &database.url)
+        .env_remove("ATELIER__BUS__URL")
         .env("TMPDIR", folder.path())
         .current_dir(folder.path())
         .stdin(Stdio::null())

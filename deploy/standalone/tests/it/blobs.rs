@@ -114,6 +114,32 @@ async fn a_blob_that_has_changed_since_it_was_read_is_not_copied() {
     assert_eq!(blobs.get("to", 11).await.unwrap(), bytes(11));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_copied_by_its_tag_is_what_was_read_whoever_writes_meanwhile() {
+    let (_store, blobs) = Store::start().await;
+    blobs.put("from", bytes(10), "image/png").await.unwrap();
+    let writes = async {
+        for length in 11..60 {
+            blobs.put("from", bytes(length), "image/png").await.unwrap();
+        }
+    };
+    let copies = join_all((0..3).map(async |number| {
+        let (to, mut copied) = (format!("to/{number}"), 0);
+        for _ in 0..30 {
+            let download = blobs.stream("from").await.unwrap();
+            let Some(etag) = download.etag().map(str::to_owned) else { continue };
+            let read = download.whole(100).await.unwrap();
+            if blobs.copy("from", &etag, &to, "image/png").await.unwrap() {
+                assert_eq!(blobs.get(&to, 100).await.unwrap(), read);
+                copied += 1;
+            }
+        }
+        copied
+    }));
+    let ((), copied) = tokio::join!(writes, copies);
+    assert!(copied.iter().sum::<i32>() > 0, "nothing was copied");
+}
+
 #[tokio::test]
 async fn a_copy_has_its_own_media_type_and_leaves_the_source() {
     let (_store, blobs) = Store::start().await;
