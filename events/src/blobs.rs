@@ -6,8 +6,8 @@
 //! through [`Blobs::put_served`].
 //!
 //! Bounds: a request is given up after [`ATTEMPT_TIMEOUT`] and tried [`MAX_ATTEMPTS`] times, a transfer that moves no
-//! byte for 20 seconds is given up, an [`Upload`] holds three parts of [`PART_BYTES`] at most (two of longer ones), a page of a listing has
-//! at most 1,000 entries.
+//! byte for 20 seconds is given up, an [`Upload`] holds three parts of [`PART_BYTES`] at most, or two of longer ones, a
+//! page of a listing has at most 1,000 entries.
 
 mod client;
 mod disposition;
