@@ -136,8 +136,8 @@ async fn what_was_copied_by_its_tag_is_what_was_read_whoever_writes_meanwhile() 
         }
         copied
     }));
-    let ((), copied) = tokio::join!(writes, copies);
-    assert!(copied.iter().sum::<i32>() > 0, "nothing was copied");
+    let ((), counts) = tokio::join!(writes, copies);
+    assert!(counts.iter().sum::<i32>() > 0, "nothing was copied");
 }
 
 #[tokio::test]
