@@ -1,5 +1,5 @@
 -- The first available jobs of a consumer become this worker's: interactive before bulk, the oldest first. `any (array
--- (…))` keeps the plan at one look-up per job, however large the tables are when the plan is cached.
+-- (…))` and `offset 0` keep the plan at one look-up per job, however large the tables are when the plan is cached.
 --
 -- A claim need not outlive a crash of the database: if it is forgotten, the job is available again, and of two attempts
 -- that then hold the same fence the first to end deletes the lease, which makes the other's result void.
@@ -24,5 +24,5 @@ select t.job, t.attempt, t.fence, case when t.fence > 1 then (select error from 
        e.position, e.stream, e.version, e.id, e.type, e.schema, e.data, e.actor, e.correlation_id, e.causation_id,
        e.traceparent, e.occurred_at
 from taken t
-join events e on e.position = any (array(select position from taken)) and e.position = t.position
+cross join lateral (select * from events where position = t.position offset 0) e
 order by t.priority, t.job

@@ -4,7 +4,8 @@
 -- A consumer that coalesces acts on its stream's present state, so one job that has not begun stands for all events of
 -- the stream: a later event of this batch or a job that waits already makes another one needless. Should a worker claim
 -- that job while this runs, it still sees the events here: they were committed before this statement began, and the
--- claim, which this statement does not see, is committed after.
+-- claim, which this statement does not see, is committed after. `offset 0` has the jobs of each event's stream looked up:
+-- a plan cached while there were few jobs would otherwise go through all of them.
 --
 -- What is enlisted need not outlive a crash of the database as long as the relay's checkpoint is before it: it is enlisted
 -- again. So the checkpoint has to be moved over the same connection: one that is still there has seen no crash, and what
@@ -21,8 +22,10 @@ with relaxed as materialized (
       and not (s.coalesces and (
           exists (select from events n
                   where n.stream = e.stream and n.version > e.version and n.position <= $5 and n.type = e.type)
-          or exists (select from jobs j join available_jobs a on a.consumer = j.consumer and a.priority = j.priority and a.job = j.id
-                     where j.stream = e.stream and j.consumer = s.consumer and j.position <= $4)))
+          or exists (select from (select id, consumer, priority, position from jobs where stream = e.stream offset 0) j
+                     where j.consumer = s.consumer and j.position <= $4
+                       and exists (select from available_jobs a
+                                   where a.consumer = j.consumer and a.priority = j.priority and a.job = j.id offset 0))))
 ), enlisted as (
     insert into jobs (consumer, position, stream, priority, run_at, state)
     select consumer, position, stream, priority, run_at,
