@@ -116,7 +116,7 @@ impl Queue {
         sqlx::query(include_str!("../../../sql/forget_jobs.sql")).execute(log.pool()).await?;
         let before = Position(head.0 - i64::from(jobs));
         jobs::enlist(log.pool(), before, head).await?;
-        sqlx::query("vacuum analyze").execute(log.pool()).await?;
+        self.come_to_rest().await?;
         let mut events: Vec<Recorded> = Vec::new();
         while let Some(after) = Some(events.last().map_or(before, |last| last.position)).filter(|after| *after < head) {
             events.extend(log.read(after, i64::from(jobs)).await?);
@@ -198,15 +198,23 @@ impl Queue {
         Ok(percentiles(waits))
     }
 
+    /// Leaves the database as it would have been, had it grown in days and not in seconds.
+    async fn come_to_rest(&self) -> anyhow::Result<()> {
+        let pool = self.connections.log.pool();
+        sqlx::query("vacuum analyze").execute(pool).await?;
+        if let Err(error) = sqlx::query("checkpoint").execute(pool).await {
+            tracing::warn!(%error, "what was written before is brought to the disk while the next line is measured");
+        }
+        Ok(())
+    }
+
     /// No jobs, and a relay that starts at the end of the log.
     async fn begin_anew(&self) -> anyhow::Result<()> {
         let log = &self.connections.log;
         sqlx::query(include_str!("../../../sql/forget_jobs.sql")).execute(log.pool()).await?;
         let head = log.head().await?;
         sqlx::query("update checkpoints set position = $1 where name = 'relay'").bind(head).execute(log.pool()).await?;
-        // As it would have been, had it grown in days and not in seconds.
-        sqlx::query("vacuum analyze").execute(log.pool()).await?;
-        Ok(())
+        self.come_to_rest().await
     }
 
     /// Waits until nothing waits or runs.
