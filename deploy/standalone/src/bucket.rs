@@ -129,7 +129,7 @@ fn lock(root: &Path) -> anyhow::Result<File> {
 }
 
 /// Removes what uploads in parts left behind when their client died: `.upload-<id>.json`, `.upload_id-<id>.part-<n>`
-/// and `.bucket-….upload-<id>.metadata.json`.
+/// and `.bucket-….upload-<id>.metadata.json`; and what a copy left when the server did.
 fn sweep(root: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
@@ -137,8 +137,9 @@ fn sweep(root: &Path) -> std::io::Result<()> {
         let is_upload = name.to_str().is_some_and(|name| {
             name.starts_with(".upload") || (name.starts_with(".bucket-") && name.contains(".upload-"))
         });
+        let is_left = name.to_str().is_some_and(folder::is_left_aside);
         let age = SystemTime::now().duration_since(entry.metadata()?.modified()?).unwrap_or_default();
-        if is_upload && age > FORGOTTEN_AFTER {
+        if is_left || is_upload && age > FORGOTTEN_AFTER {
             std::fs::remove_file(entry.path())?;
         }
     }

@@ -5,38 +5,50 @@
 //! - it leaves the bytes in the system's cache. The log's events are on the disk when they are acknowledged, and must
 //!   not name blobs that a loss of power has emptied: a write is answered when the file, the two files with its
 //!   headers and tags, and the folders that list them are on the disk too;
-//! - it copies straight into the target, so that a second copy to the same key empties the file under its readers.
-//!   Here a copy is read and put like any other blob;
+//! - it copies straight into the target, so that a second copy to the same key empties the file under its readers, and
+//!   whatever lies there then under the tag that it has read before. Here it copies to a place aside, and what it copied is
+//!   moved to the target if the source is still what it was;
 //! - it forgets to delete the files with the headers;
 //! - it reads 4 KiB at a time, each by another thread, which costs more than all else that is done about a picture but
 //!   cutting it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETagCondition,
-    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, ListPartsInput, ListPartsOutput, MetadataDirective, PutObjectInput, PutObjectOutput, Range,
-    StreamingBlob, Timestamp, UploadPartInput, UploadPartOutput,
+    CopyObjectInput, CopyObjectOutput, CopySource, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
+    ListPartsOutput, PutObjectInput, PutObjectOutput, Range, StreamingBlob, Timestamp, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
+use uuid::Uuid;
 
 use super::uploads;
 
 /// Bytes of a blob that are read at a time.
 const PIECE_BYTES: usize = 256 << 10;
+
+/// How the files begin that `s3s-fs` writes beside the buckets, and removes at its start if a crash has left them.
+const ASIDE: &str = ".tmp.";
+
+/// Whether this is a sidecar of a blob that lay aside when the process ended.
+pub(super) fn is_left_aside(name: &str) -> bool {
+    let key = name.strip_prefix(".bucket-").and_then(|name| name.split_once(".object-")?.1.split_once('.'));
+    key.and_then(|(key, _)| BASE64_URL_SAFE_NO_PAD.decode(key).ok())
+        .is_some_and(|key| key.starts_with(format!("../{ASIDE}").as_bytes()))
+}
 
 /// A folder of buckets.
 #[derive(Debug)]
@@ -123,28 +135,34 @@ impl S3 for Folder {
         Ok(answer)
     }
 
-    async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
-        let input = &req.input;
-        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+    async fn copy_object(&self, mut req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        let CopySource::Bucket { bucket, key, .. } = &req.input.copy_source else {
             return Err(s3_error!(NotImplemented));
         };
-        let other_conditions = input.copy_source_if_none_match.is_some()
-            || input.copy_source_if_modified_since.is_some()
-            || input.copy_source_if_unmodified_since.is_some();
-        if other_conditions {
-            return Err(s3_error!(NotImplemented, "a copy has no condition but `x-amz-copy-source-if-match`"));
+        let (source, [_, tag]) = (self.root.join(&**bucket).join(&**key), self.sidecars(bucket, key));
+        let conflict = || match req.input.copy_source_if_match {
+            Some(_) => s3_error!(PreconditionFailed),
+            None => s3_error!(OperationAborted, "the source is written again meanwhile"),
+        };
+        let look = || {
+            let (source, tag) = (source.clone(), tag.clone());
+            off_the_runtime(move || Tagged::look(&source, &tag))
+        };
+        let Some(before) = look().await? else { return Err(conflict()) };
+        let conflict = conflict();
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        self.check_bucket(&bucket)?;
+        let name = format!("{ASIDE}{}.internal.part", Uuid::new_v4());
+        req.input.key = format!("../{name}");
+        let aside = Aside { blob: self.root.join(&name), sidecars: self.sidecars(&bucket, &req.input.key) };
+        let answer = self.files.copy_object(req).await?;
+        if look().await? != Some(before) {
+            return Err(conflict);
         }
-        let source = GetObjectInput { bucket: bucket.to_string(), key: key.to_string(), ..Default::default() };
-        let source = self.get_object(with(&req, source)).await?.output;
-        if let Some(ETagCondition::ETag(wanted)) = &input.copy_source_if_match
-            && !source.e_tag.as_ref().is_some_and(|tag| tag.strong_cmp(wanted))
-        {
-            return Err(s3_error!(PreconditionFailed));
-        }
-        let put = self.put_object(with(&req, as_put(&req.input, source))).await?.output;
-        let result =
-            CopyObjectResult { e_tag: put.e_tag, last_modified: Some(SystemTime::now().into()), ..Default::default() };
-        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+        let (blob, sidecars) = (self.root.join(&bucket).join(&key), self.sidecars(&bucket, &key));
+        off_the_runtime(move || aside.take_place(&blob, &sidecars)).await?;
+        self.settle(&bucket, &key).await?;
+        Ok(answer)
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
@@ -225,52 +243,59 @@ async fn in_large_pieces(path: &Path, range: Option<Range>, answer: &GetObjectOu
     Some(StreamingBlob::wrap(ReaderStream::with_capacity(file.take(length), PIECE_BYTES)))
 }
 
-/// The same request with another input, for a call inside of it.
-fn with<T, U>(req: &S3Request<T>, input: U) -> S3Request<U> {
-    S3Request {
-        input,
-        method: req.method.clone(),
-        uri: req.uri.clone(),
-        headers: req.headers.clone(),
-        extensions: req.extensions.clone(),
-        credentials: req.credentials.clone(),
-        region: req.region.clone(),
-        service: req.service.clone(),
-        trailing_headers: None,
+/// Which file lies under a key, and which file has its tag.
+#[derive(PartialEq, Eq)]
+struct Tagged {
+    blob: (u64, i64, i64),
+    tag: Option<u64>,
+}
+
+impl Tagged {
+    /// None while a put is under way that has brought the blob to its place and not yet its tag.
+    fn look(blob: &Path, tag: &Path) -> io::Result<Option<Self>> {
+        let came = |file: &Metadata| (file.ctime(), file.ctime_nsec());
+        let (blob, tag) = match (blob.metadata(), tag.metadata()) {
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(Self { blob: (0, 0, 0), tag: None }));
+            }
+            (blob, Err(error)) if error.kind() == io::ErrorKind::NotFound => (blob?, None),
+            (blob, tag) => (blob?, Some(tag?)),
+        };
+        let is_of_another = tag.as_ref().is_some_and(|tag| came(tag) < came(&blob));
+        let (seconds, nanoseconds) = came(&blob);
+        let seen = Self { blob: (blob.ino(), seconds, nanoseconds), tag: tag.map(|tag| tag.ino()) };
+        Ok(Some(seen).filter(|_| !is_of_another))
     }
 }
 
-/// The target of a copy: with the headers of the request, or with those of the source when it says so or nothing.
-fn as_put(copy: &CopyObjectInput, source: GetObjectOutput) -> PutObjectInput {
-    let target = PutObjectInput {
-        bucket: copy.bucket.clone(),
-        key: copy.key.clone(),
-        body: source.body,
-        content_length: source.content_length,
-        ..Default::default()
-    };
-    let replaces = copy.metadata_directive.as_ref().is_some_and(|by| by.as_str() == MetadataDirective::REPLACE);
-    if replaces {
-        PutObjectInput {
-            metadata: copy.metadata.clone(),
-            content_encoding: copy.content_encoding.clone(),
-            content_type: copy.content_type.clone(),
-            content_disposition: copy.content_disposition.clone(),
-            content_language: copy.content_language.clone(),
-            cache_control: copy.cache_control.clone(),
-            expires: copy.expires.clone(),
-            ..target
+/// A blob that lies beside the buckets, with its sidecars; what has not taken its place is deleted.
+struct Aside {
+    blob: PathBuf,
+    sidecars: [PathBuf; 2],
+}
+
+impl Aside {
+    /// In the order in which a put writes them.
+    fn take_place(self, blob: &Path, [metadata, internal]: &[PathBuf; 2]) -> io::Result<()> {
+        if let Some(folder) = blob.parent() {
+            std::fs::create_dir_all(folder)?;
         }
-    } else {
-        PutObjectInput {
-            metadata: source.metadata,
-            content_encoding: source.content_encoding,
-            content_type: source.content_type,
-            content_disposition: source.content_disposition,
-            content_language: source.content_language,
-            cache_control: source.cache_control,
-            expires: source.expires,
-            ..target
+        std::fs::rename(&self.blob, blob)?;
+        match std::fs::rename(&self.sidecars[0], metadata) {
+            // It has no headers: those of what lay there before are not its own.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => unless_gone(std::fs::remove_file(metadata))?,
+            renamed => renamed?,
+        }
+        std::fs::rename(&self.sidecars[1], internal)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        for path in [&self.blob].into_iter().chain(&self.sidecars) {
+            if let Err(error) = unless_gone(std::fs::remove_file(path)) {
+                tracing::warn!(path = %path.display(), %error, "what was copied could not be removed");
+            }
         }
     }
 }

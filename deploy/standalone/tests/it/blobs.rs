@@ -104,7 +104,7 @@ async fn etag(blobs: &Blobs, key: &str) -> String {
 
 #[tokio::test]
 async fn a_blob_that_has_changed_since_it_was_read_is_not_copied() {
-    let (_store, blobs) = Store::start().await;
+    let (store, blobs) = Store::start().await;
     blobs.put("from", bytes(10), "image/png").await.unwrap();
     let read = etag(&blobs, "from").await;
     blobs.put("from", bytes(11), "image/png").await.unwrap();
@@ -112,11 +112,12 @@ async fn a_blob_that_has_changed_since_it_was_read_is_not_copied() {
     assert_eq!(blobs.head("to").await.unwrap(), None);
     assert!(blobs.copy("from", &etag(&blobs, "from").await, "to", "image/png").await.unwrap());
     assert_eq!(blobs.get("to", 11).await.unwrap(), bytes(11));
+    assert_eq!(std::fs::read_dir(store.root()).unwrap().count(), 2 * 2 + 2, "two blobs have two sidecars each");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_copied_by_its_tag_is_what_was_read_whoever_writes_meanwhile() {
-    let (_store, blobs) = Store::start().await;
+    let (store, blobs) = Store::start().await;
     blobs.put("from", bytes(10), "image/png").await.unwrap();
     let writes = async {
         for length in 11..60 {
@@ -137,7 +138,10 @@ async fn what_was_copied_by_its_tag_is_what_was_read_whoever_writes_meanwhile() 
         copied
     }));
     let ((), counts) = tokio::join!(writes, copies);
-    assert!(counts.iter().sum::<i32>() > 0, "nothing was copied");
+    let copies = counts.iter().filter(|copied| **copied > 0).count();
+    assert!(copies > 0, "nothing was copied");
+    let left = std::fs::read_dir(store.root()).unwrap().count();
+    assert_eq!(left, 2 + 2 * (1 + copies), "nothing is left of copies that were refused");
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use atelier_standalone::bucket;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
@@ -139,4 +141,21 @@ async fn parts_that_nobody_finished_are_swept_after_a_day() {
     let store = store.restart().await;
     assert_eq!(left(&store), 0);
     assert_eq!(store.connect().get("kept", 10).await.unwrap(), bytes(10));
+}
+
+#[tokio::test]
+async fn what_a_copy_left_beside_the_bucket_when_the_server_died_is_gone_after_a_restart() {
+    let (store, blobs) = Store::start().await;
+    blobs.put("kept", bytes(10), "image/png").await.unwrap();
+    let before = store.beside_the_bucket();
+    // The headers of a blob lie under its key as it was asked for.
+    let aside = ".tmp.6f1ed002-ab5b-4e1f-8d0f-2b5ec2f0a7f1.internal.part";
+    let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let sidecar = |kind| format!(".bucket-{}.object-{}.{kind}.json", encode("atelier"), encode(&format!("../{aside}")));
+    for name in [aside.to_owned(), sidecar("metadata"), sidecar("internal")] {
+        std::fs::write(store.root().join(name), "{}").unwrap();
+    }
+    let store = store.restart().await;
+    assert_eq!(store.beside_the_bucket(), before);
+    assert_eq!(store.connect().head("kept").await.unwrap().unwrap().media_type, "image/png");
 }
