@@ -98,6 +98,7 @@ async fn end_of<J: Job>(worker: &Worker<J>, claimed: &Claimed, held: &Held) -> O
     let attempt = Attempt {
         event: claimed.event.clone(),
         number: claimed.attempt,
+        is_first: claimed.fence == 1,
         cancelled: held.lost.child_token(),
         progress: held.progress.clone(),
     };

@@ -48,8 +48,10 @@ pub trait Job: Send + Sync + 'static {
 pub struct Attempt {
     /// The event to act on.
     pub event: Recorded,
-    /// Which try, from 1.
+    /// Which try, from 1. One that is handed back, or that the infrastructure is to blame for, does not count.
     pub number: i32,
+    /// Whether nobody has begun this job before, counted or not.
+    pub is_first: bool,
     /// Cancelled when the result is not wanted any more; the attempt is dropped soon after.
     pub cancelled: CancellationToken,
     /// To be told how far it has come, by jobs that take long.

@@ -49,7 +49,8 @@ impl Renditions {
         Self { log, blobs, settings, workers }
     }
 
-    async fn render(&self, cause: &Recorded, event: &VariantEvent) -> anyhow::Result<Outcome> {
+    async fn render(&self, attempt: &Attempt, event: &VariantEvent) -> anyhow::Result<Outcome> {
+        let cause = &attempt.event;
         let events = self.log.read_stream(&cause.stream).await?;
         let artwork = Artwork::of(&events)?.context("the artwork is not in the log")?;
         let variant = artwork.variant(event.variant_id());
@@ -72,7 +73,9 @@ impl Renditions {
             return Ok(Outcome::Discarded(format!("{} has no original", cause.event_type)));
         };
         let present = variant.and_then(|variant| variant.rendered.as_ref());
-        match self.set(&artwork, event.variant_id(), original, present).await? {
+        // Nobody has cut an original that is new.
+        let may_be_there = !attempt.is_first || matches!(event, VariantEvent::RecutRequested(_));
+        match self.set(&artwork, event.variant_id(), original, present, may_be_there).await? {
             Ok(rendered) if present == Some(&rendered) => Ok(Outcome::Completed(Vec::new())),
             Ok(rendered) => {
                 let rendered = Event::Variant(VariantEvent::Rendered(rendered));
@@ -89,11 +92,13 @@ impl Renditions {
         variant: VariantId,
         original: Original,
         present: Option<&Rendered>,
+        may_be_there: bool,
     ) -> anyhow::Result<Result<Rendered, String>> {
         let recipe = self.settings.recipe_hash(&artwork.owner);
         let set = RenditionSet { owner: &artwork.owner, variant, original: "", recipe: &recipe };
         let (Original::Uploaded(key) | Original::Kept(Blob { key, .. })) = &original;
-        if let Original::Kept(blob) = &original
+        if may_be_there
+            && let Original::Kept(blob) = &original
             && let Some(found) =
                 sets::find(&self.blobs, &RenditionSet { original: &blob.sha256, ..set }, present).await?
         {
@@ -107,7 +112,8 @@ impl Renditions {
         let digest = sha256(&read.bytes);
         let set = RenditionSet { original: &digest, ..set };
         // Only now it is known what was uploaded.
-        if let Original::Uploaded(_) = &original
+        if may_be_there
+            && let Original::Uploaded(_) = &original
             && let Some(found) = sets::find(&self.blobs, &set, present).await?
         {
             return Ok(Ok(found));
@@ -190,7 +196,7 @@ impl Job for Renditions {
 
     async fn run(&self, attempt: &Attempt) -> anyhow::Result<Outcome> {
         match attempt.event.event()? {
-            Event::Variant(event) => self.render(&attempt.event, &event).await,
+            Event::Variant(event) => self.render(attempt, &event).await,
             other => Ok(Outcome::Discarded(format!("{} has no original", other.type_name()))),
         }
     }

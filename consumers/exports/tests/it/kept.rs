@@ -11,7 +11,7 @@ use crate::story::{Story, completed};
 
 fn attempt(event: &Recorded) -> Attempt {
     let event = event.clone();
-    Attempt { event, number: 1, cancelled: CancellationToken::new(), progress: Progress::default() }
+    Attempt { event, number: 1, is_first: true, cancelled: CancellationToken::new(), progress: Progress::default() }
 }
 
 /// The event by which an export is completed, as it lies in the log.

@@ -179,6 +179,7 @@ impl Story {
         let attempt = Attempt {
             event: event.clone(),
             number: 1,
+            is_first: true,
             cancelled: CancellationToken::new(),
             progress: Progress::default(),
         };

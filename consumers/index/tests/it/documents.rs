@@ -25,8 +25,13 @@ async fn run_all(story: &Story, bucket: &Bucket) -> anyhow::Result<()> {
     let job = Sidecars::new(story.log.clone(), bucket.blobs.clone());
     for event in story.log.read(atelier_events::Position(0), 1_000).await? {
         if Consumer::Sidecars.event_types().contains(&event.event_type.as_str()) {
-            let attempt =
-                Attempt { event, number: 1, cancelled: CancellationToken::new(), progress: Progress::default() };
+            let attempt = Attempt {
+                event,
+                number: 1,
+                is_first: true,
+                cancelled: CancellationToken::new(),
+                progress: Progress::default(),
+            };
             let outcome = job.run(&attempt).await?;
             assert!(matches!(&outcome, Outcome::Completed(writes) if writes.is_empty()), "{outcome:?}");
         }
@@ -183,7 +188,13 @@ async fn a_sidecar_that_is_overtaken_on_its_way_is_written_again() -> anyhow::Re
     let stream = Stream::artwork(artwork);
     let attempt = async || -> anyhow::Result<Attempt> {
         let event = story.log.read_stream(&stream).await?.pop().expect("it has events");
-        Ok(Attempt { event, number: 1, cancelled: CancellationToken::new(), progress: Progress::default() })
+        Ok(Attempt {
+            event,
+            number: 1,
+            is_first: true,
+            cancelled: CancellationToken::new(),
+            progress: Progress::default(),
+        })
     };
     let (slow, first) = (Sidecars::new(story.log.clone(), gate.blobs), attempt().await?);
     let slow = tokio::spawn(async move { slow.run(&first).await });

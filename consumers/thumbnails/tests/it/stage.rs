@@ -77,7 +77,8 @@ impl Stage {
     /// Runs the job with these settings where no picture can be cut: an error when one is to be.
     pub(crate) async fn run_without_workers(&self, settings: &Settings, event: &Recorded) -> anyhow::Result<Outcome> {
         let nowhere = "/nowhere/atelier".as_ref();
-        self.job_of(nowhere, &self.bucket.blobs, settings.clone()).run(&attempt(event)).await
+        let again = Attempt { is_first: false, ..attempt(event) };
+        self.job_of(nowhere, &self.bucket.blobs, settings.clone()).run(&again).await
     }
 
     /// Ends the job as the runtime would: what it has to tell goes into the log.
@@ -122,7 +123,13 @@ impl Stage {
 }
 
 pub(crate) fn attempt(event: &Recorded) -> Attempt {
-    Attempt { event: event.clone(), number: 1, cancelled: CancellationToken::new(), progress: Progress::default() }
+    Attempt {
+        event: event.clone(),
+        number: 1,
+        is_first: true,
+        cancelled: CancellationToken::new(),
+        progress: Progress::default(),
+    }
 }
 
 pub(crate) fn rendered(outcome: Outcome) -> anyhow::Result<Rendered> {

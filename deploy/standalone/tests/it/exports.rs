@@ -101,6 +101,7 @@ impl Stage {
         let attempt = Attempt {
             event: event.clone(),
             number: 1,
+            is_first: true,
             cancelled: CancellationToken::new(),
             progress: Progress::default(),
         };

@@ -143,8 +143,13 @@ pub(crate) async fn write_sidecars(connections: &Connections) {
     let job = Sidecars::new(connections.log.clone(), connections.blobs.clone());
     for event in history(connections).await {
         if atelier_events::Consumer::Sidecars.event_types().contains(&event.event_type.as_str()) {
-            let attempt =
-                Attempt { event, number: 1, cancelled: CancellationToken::new(), progress: Progress::default() };
+            let attempt = Attempt {
+                event,
+                number: 1,
+                is_first: true,
+                cancelled: CancellationToken::new(),
+                progress: Progress::default(),
+            };
             job.run(&attempt).await.unwrap();
         }
     }
