@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 pub(crate) const WORKER: &str = include_str!("../assets/worker.js");
 
 /// The built-in files by the name that templates call them by: the look of the pages; keys, sharing, choosing at random and offline
-/// reading; what a reader likes; the search.
+/// reading; what a reader likes; the page of the search, and what it searches.
 pub(crate) const BUILT_IN: &[(&str, &[u8])] = &[
     ("gallery.css", include_bytes!("../assets/gallery.css")),
     ("gallery.js", include_bytes!("../assets/gallery.js")),
     ("likes.js", include_bytes!("../assets/likes.js")),
     ("search.js", include_bytes!("../assets/search.js")),
+    ("shard.js", include_bytes!("../assets/shard.js")),
 ];
 
 /// A file that is the same on every page.

@@ -16,6 +16,7 @@ mod pages_are_sealed;
 mod publishes;
 mod sample;
 mod store;
+mod the_script_searches;
 mod the_search_finds;
 mod themes_are_documented;
 mod themes_replace_the_built_in_look;

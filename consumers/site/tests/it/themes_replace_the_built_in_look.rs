@@ -63,7 +63,7 @@ fn what_a_theme_holds_replaces_the_built_in_and_the_rest_stays() {
     let pages = rendered(&site);
     let assets: Vec<&String> = pages.keys().filter(|path| path.starts_with("assets/")).collect();
     let folder = assets[0].rsplit_once('/').expect("assets lie in a folder").0;
-    let expected = ["gallery.css", "gallery.js", "img/logo 1.svg", "likes.js", "search.js"];
+    let expected = ["gallery.css", "gallery.js", "img/logo 1.svg", "likes.js", "search.js", "shard.js"];
     let expected = expected.map(|name| format!("{folder}/{name}"));
     assert!(assets.iter().copied().eq(&expected), "{assets:?}");
     assert_eq!(text(&site, "about/index.html"), format!("<p>Sample in {folder}/img/logo%201.svg</p>"));
@@ -149,7 +149,7 @@ fn what_has_no_place_in_a_theme_is_refused() {
         ("assets/a.txt", ""),
     ]);
     let assets: Vec<String> = tidy.expect("it is a theme").assets().iter().map(|asset| asset.name.clone()).collect();
-    assert_eq!(assets, ["a.txt", "gallery.css", "gallery.js", "likes.js", "search.js"]);
+    assert_eq!(assets, ["a.txt", "gallery.css", "gallery.js", "likes.js", "search.js", "shard.js"]);
 }
 
 #[test]

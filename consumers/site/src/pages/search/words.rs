@@ -1,4 +1,4 @@
-//! The words of a text as they are searched. `assets/search.js` makes the same of what a reader types.
+//! The words of a text as they are searched. `assets/shard.js` makes the same of what a reader types.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
