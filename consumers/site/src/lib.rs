@@ -12,6 +12,7 @@ pub mod listings;
 pub mod pages;
 pub mod publication;
 pub mod release;
+pub mod replay;
 pub mod sample;
 pub mod settings;
 pub mod target;

@@ -6,6 +6,7 @@
 //! `untold.rs`). What the live release shows already is not rendered again: from its position on
 //! it is noted what has changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,9 @@ const SITE: &str = "main";
 /// Artworks that are told of before the log is looked at for something new to show.
 const TELL_LIMIT: usize = 500;
 
+/// Files that are named where it is logged how many differed.
+const NAMED_FILES: usize = 10;
+
 const ELSEWHERE: &str = "an artwork's event lies on another stream";
 
 /// Publishes the gallery.
@@ -47,7 +51,7 @@ pub struct Publication {
     target: Target,
     quiet: Duration,
     burst_max: Duration,
-    rebuild_every: Option<Duration>,
+    replay_every: Option<Duration>,
     /// The log has been folded up to here.
     folded: Position,
     works: Works,
@@ -74,7 +78,7 @@ pub struct Publication {
     reached: Option<u64>,
     /// When there is something to delete at the target.
     sweep_at: Option<OffsetDateTime>,
-    rebuilt: Instant,
+    replayed: Instant,
 }
 
 /// What a deploy did.
@@ -82,19 +86,22 @@ pub struct Publication {
 pub struct Published {
     /// What is live now.
     pub release: Release,
+    /// The paths of the files that were not what they are now.
+    pub differing: Vec<String>,
     /// False when it was live already.
     pub changed: bool,
     /// What it did at the target; none where the folder is the target.
     pub brought: Option<Brought>,
 }
 
-/// What a rebuild found.
+/// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rebuilt {
+pub struct Replayed {
     /// What is live now.
     pub release: Release,
-    /// Files of the live release that were not what they should be, missing, or none of its own.
-    pub differing: u64,
+    /// The paths of the files that were not what they should be, missing, or none of its own: here, or at a target that can be
+    /// asked.
+    pub differing: Vec<String>,
 }
 
 impl Publication {
@@ -102,7 +109,7 @@ impl Publication {
     pub fn new(log: Log, blobs: Blobs, settings: SiteSettings) -> anyhow::Result<Self> {
         let folder = settings.folder()?;
         let theme = settings.theme().context("the gallery's theme cannot be used (site.theme)")?;
-        let SiteSettings { quiet_ms, burst_max_ms, rebuild_every_ms, kept_artworks, .. } = settings;
+        let SiteSettings { quiet_ms, burst_max_ms, replay_every_ms, kept_artworks, .. } = settings;
         let meta = settings.into_meta();
         let base_url = meta.base_url.clone();
         let site = Site::themed(meta, theme)?;
@@ -114,7 +121,7 @@ impl Publication {
             base_url,
             quiet: Duration::from_millis(quiet_ms),
             burst_max: Duration::from_millis(burst_max_ms),
-            rebuild_every: Some(Duration::from_millis(rebuild_every_ms)).filter(|every| !every.is_zero()),
+            replay_every: Some(Duration::from_millis(replay_every_ms)).filter(|every| !every.is_zero()),
             folded: Position(0),
             site: Arc::new(site),
             told: SiteState::default(),
@@ -131,7 +138,7 @@ impl Publication {
             target: Target::folder(),
             changed_at: None,
             folder,
-            rebuilt: Instant::now(),
+            replayed: Instant::now(),
         })
     }
 
@@ -142,20 +149,22 @@ impl Publication {
     }
 
     /// Renders everything, compares it with every byte that is live, and makes good what differs.
-    pub async fn rebuild(&mut self) -> anyhow::Result<Rebuilt> {
+    pub async fn replay(&mut self) -> anyhow::Result<Replayed> {
         let began = Instant::now();
-        let done = self.deploy(Compare::Everything).await?;
-        let release = done.release;
-        let differing = if done.changed { release.files_written + release.files_removed } else { 0 };
-        metrics::counter!("atelier_site_rebuild_differing_files_total").increment(differing);
+        let there = self.target.differing(&self.folder).await?;
+        let Published { release, differing, .. } = self.deploy(Compare::Everything).await?;
+        let differing: BTreeSet<String> = differing.into_iter().chain(there).collect();
+        let differing: Vec<String> = differing.into_iter().collect();
+        metrics::counter!("atelier_site_replay_differing_files_total").increment(differing.len() as u64);
         let (files, seconds) = (release.files, began.elapsed().as_secs_f64());
-        if differing == 0 {
-            tracing::info!(files, seconds, "rebuilt the site: every file was what it should be");
+        if differing.is_empty() {
+            tracing::info!(files, seconds, "replayed the site: every file was what it should be");
         } else {
-            tracing::warn!(files, files.differing = differing, seconds, "rebuilt the site: files differed");
+            let (differ, first) = (differing.len(), &differing[..differing.len().min(NAMED_FILES)]);
+            tracing::warn!(files, files.differing = differ, files.first = ?first, seconds, "replayed the site: files differed");
         }
-        self.rebuilt = Instant::now();
-        Ok(Rebuilt { release, differing })
+        self.replayed = Instant::now();
+        Ok(Replayed { release, differing })
     }
 
     /// Deploys what the log says as far as it has been read, and brings it to the target.
@@ -167,10 +176,33 @@ impl Publication {
     /// What [`Self::publish`] would change at the target. Changes nothing.
     pub async fn preview(&mut self) -> anyhow::Result<Difference> {
         self.take_found()?;
-        let position = u64::try_from(self.changed.0).context("a position is never negative")?;
         let there = self.target.difference(&self.folder, Look::Changes).await?;
-        let here = self.folder.preview(position, Arc::clone(&self.site), Compare::Since(self.since)).await?;
-        Ok(there.then(here))
+        Ok(there.then(self.difference(Compare::Since(self.since)).await?))
+    }
+
+    /// The paths that [`Self::replay`] would make good, here or at a target that can be asked. Changes nothing.
+    pub async fn differing(&self) -> anyhow::Result<BTreeSet<String>> {
+        let there = self.target.differing(&self.folder).await?;
+        let Difference { puts, gone } = self.difference(Compare::Everything).await?;
+        Ok(there.into_iter().chain(puts.into_keys()).chain(gone).collect())
+    }
+
+    /// What is live here beside what it should be.
+    async fn difference(&self, compare: Compare) -> anyhow::Result<Difference> {
+        let position = u64::try_from(self.changed.0).context("a position is never negative")?;
+        Ok(self.folder.preview(position, Arc::clone(&self.site), compare).await?)
+    }
+
+    /// Reads the log to its end, or up to a position.
+    pub async fn read(&mut self, up_to: Option<Position>) -> anyhow::Result<()> {
+        loop {
+            let mut events = self.log.read(self.folded, READ_LIMIT).await.context("reading the log")?;
+            events.retain(|event| up_to.is_none_or(|up_to| event.position <= up_to));
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.apply(&events).await?;
+        }
     }
 
     /// Brings what is live in the folder to the target, whatever the log says. It shows the log up to where it has been read.
@@ -285,7 +317,7 @@ impl Publication {
             // The site is live; without a spare, the next deploy takes as long as this would have.
             tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "no spare tree could be prepared");
         }
-        Ok(Published { release: done.release, changed: done.changed, brought })
+        Ok(Published { release: done.release, differing: done.differing, changed: done.changed, brought })
     }
 
     /// Brings the live release to the target. It is to be this one: another may have been made live meanwhile.
@@ -409,8 +441,8 @@ impl Projection for Publication {
         }
         let done = if !self.is_done()? {
             self.deploy(Compare::Since(self.since)).await.map(drop)
-        } else if self.rebuild_every.is_some_and(|every| self.rebuilt.elapsed() >= every) {
-            self.rebuild().await.map(drop)
+        } else if self.replay_every.is_some_and(|every| self.replayed.elapsed() >= every) {
+            self.replay().await.map(drop)
         } else if self.sweep_at.is_some_and(|at| at <= OffsetDateTime::now_utc()) {
             self.sweep().await
         } else {
@@ -418,7 +450,7 @@ impl Projection for Publication {
         };
         self.burst_began = None;
         match done {
-            // Somebody goes back, or rebuilds by hand, or another daemon was first: what is live then is looked at again.
+            // Somebody goes back, or replays by hand, or another daemon was first: what is live then is looked at again.
             Err(error) if matches!(error.downcast_ref(), Some(DeployError::Busy(_))) => {
                 tracing::info!("another deploy is running; looking again when it is done");
                 Ok(())

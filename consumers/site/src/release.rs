@@ -72,6 +72,8 @@ pub enum Compare {
 pub struct Deployed {
     /// What is live.
     pub release: Release,
+    /// The paths of the files that were not what they are now, missing, or none of its own: none when it was live already.
+    pub differing: Vec<String>,
     /// False when that was live already.
     pub changed: bool,
 }
@@ -173,7 +175,7 @@ impl Folder {
     {
         let (folder, start_site) = (self.clone(), Arc::clone(&site));
         let (staging, missing) = match blocking(move || folder.start(position, &start_site, compare)).await? {
-            Started::Live(release) => return Ok(Deployed { release, changed: false }),
+            Started::Live(release) => return Ok(Deployed { release, differing: vec![], changed: false }),
             Started::Staging(staging, missing) => (Arc::new(*staging), missing),
         };
         let mut fetched = stream::iter(missing)
@@ -290,7 +292,7 @@ impl Folder {
         if repair && touched.is_empty() {
             let release =
                 live.map(|live| live.release.clone()).ok_or_else(|| DeployError::Nothing(self.link.clone()))?;
-            return Ok(Deployed { release, changed: false });
+            return Ok(Deployed { release, differing: vec![], changed: false });
         }
         let release = next.release(live.map(|live| &live.release), &touched, staging.totals());
         self.history.record(&release, live.map(|live| live.tree.as_path()), &touched, repair)?;
@@ -304,7 +306,8 @@ impl Folder {
         let tree = updated.complete(number)?;
         self.swap(&tree)?;
         self.history.prune(number);
-        Ok(Deployed { release, changed: true })
+        let differing = touched.into_iter().map(|touch| touch.path).collect();
+        Ok(Deployed { release, differing, changed: true })
     }
 
     /// What whoever comes while another deploys is told.

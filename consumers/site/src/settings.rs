@@ -54,7 +54,7 @@ pub struct SiteSettings {
     pub burst_max_ms: u64,
     /// How often everything is rendered and compared with every byte that is live, to make good what somebody has changed
     /// there, in milliseconds; 0 never does it.
-    pub rebuild_every_ms: u64,
+    pub replay_every_ms: u64,
     /// How many releases can be gone back from the live one.
     pub kept_releases: u32,
     /// Artworks whose whole state is kept in memory, those with the newest events, at about 10 KiB each; of the others what
@@ -80,7 +80,7 @@ impl Default for SiteSettings {
             likes: true,
             quiet_ms: 100,
             burst_max_ms: 1_000,
-            rebuild_every_ms: 86_400_000,
+            replay_every_ms: 86_400_000,
             kept_releases: 20,
             kept_artworks: 1_000,
             target: Box::default(),

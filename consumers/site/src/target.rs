@@ -139,6 +139,17 @@ impl Target {
         Ok(Difference { puts: puts.map(|(length, path)| (path, length)).collect(), gone })
     }
 
+    /// Paths that are other there than in the live release, as far as it can be asked. What is going to be deleted is not
+    /// among them. Changes nothing.
+    pub async fn differing(&self, folder: &Folder) -> Result<BTreeSet<String>, TargetError> {
+        if !matches!(self.means, Means::Bucket(_)) {
+            return Ok(BTreeSet::new());
+        }
+        let Difference { puts, gone } = self.difference(folder, Look::Everything).await?;
+        let leaving = self.known(folder).await?.map(|known| known.leaving).unwrap_or_default();
+        Ok(puts.into_keys().chain(gone.into_iter().filter(|path| !leaving.contains_key(path))).collect())
+    }
+
     /// Brings the live release there. Nothing where there is none, or the folder is the target. `metadata` is asked for
     /// `gallery-metadata.json` of that release where the target needs it.
     ///

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use atelier_events::log::READ_LIMIT;
+use atelier_events::lifecycle::shutdown_signal;
+use atelier_events::stalls::Stall;
 use atelier_events::{Connections, Consumer, Position, jobs};
-use atelier_runtime::Projection as _;
 use atelier_site::publication::{Publication, Published};
 use atelier_site::release::{DeployError, Identity, Release};
+use atelier_site::replay;
 use atelier_site::settings::SiteSettings;
 use atelier_site::target::settings::TargetKind;
 use atelier_site::target::{Change, Target};
@@ -54,8 +55,9 @@ pub enum Order {
         /// Its number; unless given, the one before the live one.
         number: Option<u64>,
     },
-    /// Renders everything, compares it with every byte that is live, and makes good what differs, also at the target.
-    Rebuild,
+    /// Renders everything from the log again, compares it with every byte that is live, and makes good what differs, also at
+    /// the target.
+    Replay(replay::Args),
 }
 
 /// A release as it is listed.
@@ -66,6 +68,9 @@ struct Listed {
     live: bool,
     /// Whether it is the one that the target has.
     at_target: bool,
+    /// Of the live one: why the site consumer does not go on from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stall: Option<Stall>,
 }
 
 /// What came of a deploy.
@@ -91,37 +96,33 @@ struct Planned {
     by_kind: Vec<Change>,
 }
 
-#[derive(Serialize)]
-struct Rebuilt {
-    differing: u64,
-    release: Release,
-}
-
 /// Does it, and prints what came of it.
 pub async fn run(args: Args, with: Command) -> anyhow::Result<ExitCode> {
     let json = args.json;
     if matches!(args.order, Order::Releases) && with.installation.site.target.kind == TargetKind::Folder {
         let settings = settings(&with.installation, args.site_dir.as_deref());
-        return list(&settings, &Target::folder(), json).await;
+        return list(&settings, &Target::folder(), None, json).await;
     }
     with.connected_installation(async |installation, connections| {
         let settings = settings(installation, args.site_dir.as_deref());
         let target = settings.target(&installation.producer.store)?;
         match args.order {
             Order::Releases => {
-                let listed = list(&settings, &target, json).await?;
-                if !json {
-                    consumers::listed(connections, &[Consumer::Site])
-                        .await?
-                        .iter()
-                        .try_for_each(consumers::print_stall)?;
+                let site = consumers::listed(connections, &[Consumer::Site]).await?.pop();
+                let listed = list(&settings, &target, site.as_ref().and_then(|site| site.stall.as_ref()), json).await?;
+                if !json && let Some(site) = site {
+                    consumers::print_stall(&site)?;
                 }
                 Ok(listed)
             }
             Order::Rollback { number } => roll_back(number, &settings, target, connections, json).await,
             Order::Deploy { dry_run: true } => plan(&settings, target, connections, json).await,
             Order::Deploy { dry_run: false } => deploy(&settings, target, connections, json).await,
-            Order::Rebuild => rebuild(&settings, target, connections, json).await,
+            Order::Replay(args) => {
+                let Connections { log, blobs, .. } = connections.clone();
+                let publication = Publication::new(log, blobs, settings)?.brought_to(target);
+                replay::run(args, json, publication, shutdown_signal()?).await
+            }
         }
     })
     .await
@@ -144,15 +145,8 @@ async fn folded(
 ) -> anyhow::Result<Publication> {
     let Connections { log, blobs, .. } = connections.clone();
     let mut publication = Publication::new(log, blobs, settings.clone())?.brought_to(target);
-    loop {
-        let after = publication.checkpoint().await?;
-        let mut events = connections.log.read(after, READ_LIMIT).await.context("reading the log")?;
-        events.retain(|event| up_to.is_none_or(|up_to| event.position <= up_to));
-        if events.is_empty() {
-            return Ok(publication);
-        }
-        publication.apply(&events).await?;
-    }
+    publication.read(up_to).await?;
+    Ok(publication)
 }
 
 async fn roll_back(
@@ -232,7 +226,8 @@ async fn deploy(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let kind = target.kind();
-    let Published { release, changed, brought } = folded(settings, target, connections, None).await?.publish().await?;
+    let Published { release, changed, brought, .. } =
+        folded(settings, target, connections, None).await?.publish().await?;
     let (target_files, target_bytes, target_deleted) =
         brought.as_ref().map_or((0, 0, 0), |brought| (brought.files, brought.bytes, brought.deleted));
     if json {
@@ -258,30 +253,12 @@ async fn deploy(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn rebuild(
-    settings: &SiteSettings,
-    target: Target,
-    connections: &Connections,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let mut publication = folded(settings, target, connections, None).await?;
-    let atelier_site::publication::Rebuilt { release, differing } = publication.rebuild().await?;
-    if json {
-        table::print_json(&[Rebuilt { differing, release }])?;
-    } else if differing == 0 {
-        writeln!(std::io::stdout(), "{} files are what they should be", release.files)?;
-    } else {
-        let Release { files, number, .. } = release;
-        writeln!(std::io::stdout(), "{differing} of {files} files differed; release {number} is live without that")?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn list(settings: &SiteSettings, target: &Target, json: bool) -> anyhow::Result<ExitCode> {
+async fn list(settings: &SiteSettings, target: &Target, stall: Option<&Stall>, json: bool) -> anyhow::Result<ExitCode> {
     let folder = settings.folder()?;
     let has = target.has(&folder).await.context("asking the target which release it has")?;
     let listed = folder.releases()?.into_iter().enumerate().map(|(index, release)| Listed {
         live: index == 0,
+        stall: stall.filter(|_| index == 0).cloned(),
         at_target: has.as_ref() == Some(&Identity::from(&release)),
         release,
     });
@@ -300,7 +277,7 @@ async fn list(settings: &SiteSettings, target: &Target, json: bool) -> anyhow::R
         ("removed", Align::Right),
         ("", Align::Left),
     ];
-    let rows = listed.iter().map(|Listed { release, live, at_target }| {
+    let rows = listed.iter().map(|Listed { release, live, at_target, .. }| {
         let live = live.then(|| "live".to_owned());
         let there = (*at_target && !target.is_folder()).then(|| format!("at the target ({})", target.kind()));
         let back = release.back_to.map(|to| format!("release {to} again"));

@@ -147,9 +147,9 @@ pub const METRICS: &[Metric] = &[
         "Releases that could not be brought to the target; each is tried again",
     ),
     counter(
-        "atelier_site_rebuild_differing_files_total",
+        "atelier_site_replay_differing_files_total",
         &[],
-        "Files that a rebuild of the gallery found to be other than they should be",
+        "Files that a replay of the gallery found to be other than they should be",
     ),
     seconds(
         "atelier_store_request_seconds",

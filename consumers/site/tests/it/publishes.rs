@@ -46,7 +46,7 @@ impl Scene {
         let settings = SiteSettings { dir: folder.path().join("site"), ..self.settings() };
         let mut publication = Publication::new(self.database.log(), self.bucket.blobs.clone(), settings)?;
         read(&mut publication, &self.database.log()).await?;
-        publication.rebuild().await?;
+        publication.replay().await?;
         Ok(files(&folder.path().join("site")))
     }
 }
@@ -131,27 +131,31 @@ async fn two_daemons_on_one_folder_tell_of_a_deploy_once() -> anyhow::Result<()>
 }
 
 #[tokio::test]
-async fn a_rebuild_finds_what_somebody_did_by_hand_and_tells_of_the_release_that_makes_it_good() -> anyhow::Result<()> {
+async fn a_replay_finds_what_somebody_did_by_hand_and_tells_of_the_release_that_makes_it_good() -> anyhow::Result<()> {
     let scene = Scene::set().await?;
     let log = scene.database.log();
     let mut publication = scene.publication()?;
     run(&mut publication, &log).await?;
-    assert_eq!(publication.rebuild().await?.differing, 0);
+    assert!(publication.replay().await?.differing.is_empty());
     let dir = scene.settings().dir;
     let before = files(&dir);
     std::fs::write(dir.join("index.html"), "mine")?;
     std::fs::remove_file(dir.join("feed.xml"))?;
-    assert_eq!(publication.rebuild().await?.differing, 2);
+    let damaged = files(&dir);
+    let would_differ: Vec<String> = publication.differing().await?.into_iter().collect();
+    assert_eq!(would_differ, ["feed.xml", "index.html"]);
+    assert!(files(&dir) == damaged, "asking changes nothing");
+    assert_eq!(publication.replay().await?.differing, ["feed.xml", "index.html"]);
     assert!(files(&dir) == before);
     assert_eq!((told(&log).await?.len(), scene.live()?), (2, 2));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_rebuild_comes_when_it_is_due() -> anyhow::Result<()> {
+async fn a_replay_comes_when_it_is_due() -> anyhow::Result<()> {
     let scene = Scene::set().await?;
     let log = scene.database.log();
-    let settings = SiteSettings { rebuild_every_ms: 1, ..scene.settings() };
+    let settings = SiteSettings { replay_every_ms: 1, ..scene.settings() };
     let mut publication = Publication::new(log.clone(), scene.bucket.blobs.clone(), settings)?;
     run(&mut publication, &log).await?;
     std::fs::write(scene.settings().dir.join("index.html"), "mine")?;

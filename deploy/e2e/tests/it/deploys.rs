@@ -1,11 +1,11 @@
 //! When the gallery is deployed, and who is told when it cannot be.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use atelier_e2e::{Broker, Database, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::commands::{export, sketches};
-use crate::harness::{Processes, free_address, with_processes};
+use crate::harness::{Processes, command, free_address, with_processes};
 use crate::{BY_MESSAGE, history};
 
 /// Long enough for an export to be asked for and written.
@@ -67,17 +67,51 @@ async fn a_target_that_fails_is_seen_by_operators_until_it_has_the_release() -> 
         ensure!(status == 200 && said.starts_with("ok\nsite: fails since "), "it works, and names what fails: {said}");
         let said = atelier(processes, &["site", "releases"]).await?;
         ensure!(said.lines().any(|line| line.starts_with("site fails since ")), "{said}");
+        let said = atelier(processes, &["site", "releases", "--json"]).await?;
+        let live: Value = serde_json::from_str(said.lines().next().unwrap_or_default())?;
+        let error = live["stall"]["error"].as_str().unwrap_or_default();
+        ensure!(live["live"] == true && error.contains("no room there"), "{said}");
         ensure!(releases().await? == before, "a release was told of that the target has not");
 
         std::fs::remove_file(&failing)?;
         until("operators are told no more", || async { Ok(stall(processes).await?.is_null()) }).await?;
         ensure!(ready(&listen).await? == (200, "ok\n".to_owned()));
-        for command in [&["site", "releases"][..], &["status"]] {
+        for command in [&["site", "releases"][..], &["site", "releases", "--json"], &["status"]] {
             let said = atelier(processes, command).await?;
-            ensure!(!said.contains("fails since"), "{said}");
+            ensure!(!said.contains("fails since") && !said.contains("stall"), "{said}");
         }
         history::at_rest(&log, 1).await?;
         site.stop().await
+    })
+    .await;
+    broker.delete().await?;
+    outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_replayed_beside_its_daemon() -> anyhow::Result<()> {
+    let (database, broker) = (Database::create().await?, Broker::scratch());
+    let outcome = with_processes(&database.url, broker.settings.clone(), &[], async |processes| {
+        let log = processes.connections.log.clone();
+        sketches(&processes.client, "replayed", 1, 128).await?;
+        history::rendered(&log, 1).await?;
+        history::at_rest(&log, 1).await?;
+        let home = processes.site.join("index.html");
+        let right = std::fs::read(&home)?;
+        let replay = async |arguments: &[&str]| -> anyhow::Result<(Option<i32>, Value)> {
+            let arguments = [&["replay", "--json"], arguments].concat();
+            let output = command("atelier-site", &arguments, &processes.environment)?.output().await?;
+            let said = serde_json::from_slice(&output.stdout);
+            Ok((output.status.code(), said.with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?))
+        };
+        ensure!(replay(&["--dry-run"]).await?.0 == Some(0));
+        std::fs::write(&home, "mine")?;
+        let (code, said) = replay(&["--dry-run"]).await?;
+        ensure!((code, &said["differing"]) == (Some(3), &json!(["index.html"])), "{said}");
+        let (code, said) = replay(&[]).await?;
+        ensure!((code, &said["differing"]) == (Some(0), &json!(["index.html"])), "{said}");
+        ensure!(std::fs::read(&home)? == right);
+        history::at_rest(&log, 1).await
     })
     .await;
     broker.delete().await?;

@@ -88,3 +88,47 @@ async fn a_command_is_told_nothing_of_the_settings() {
     assert!(environment.contains("ATELIER_SITE_DIR=") && environment.contains("PATH="), "{environment}");
     assert!(!environment.contains("ATELIER__"), "some of them are secrets: {environment}");
 }
+
+#[tokio::test]
+async fn a_replay_finds_what_somebody_did_here_and_at_the_target_and_makes_it_good() {
+    let (installation, folder) = (Installation::start().await, tempfile::tempdir().unwrap());
+    let (scene, data_dir) = (&installation, folder.path());
+    site(scene, data_dir, "First", &["deploy"]).await;
+    let live = data_dir.join("site");
+    let (right, feed) = (home(scene).await, std::fs::read(live.join("feed.xml")).unwrap());
+    std::fs::write(live.join("feed.xml"), "mine").unwrap();
+    std::fs::write(live.join("mine.html"), "mine").unwrap();
+    installation.connections.blobs.put("site/index.html", "mine".into(), "text/html").await.unwrap();
+
+    let dry_run = async || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+        command.envs(installation.environment()).env("ATELIER__SITE__TITLE", "First");
+        command.env("ATELIER__SITE__TARGET__KIND", "bucket").arg("--data-dir").arg(data_dir);
+        let output = command.args(["site", "replay", "--dry-run", "--json"]).output().await.unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = dry_run().await;
+    assert_eq!((code, &said["differing"]), (Some(3), &serde_json::json!(["feed.xml", "index.html", "mine.html"])));
+    assert_eq!((home(scene).await.as_str(), live.join("mine.html").exists()), ("mine", true), "asking changes nothing");
+
+    let said = site(scene, data_dir, "First", &["replay"]).await;
+    assert!(
+        said.starts_with("3 files differed") && said.contains(":\n  feed.xml\n  index.html\n  mine.html\n"),
+        "{said}"
+    );
+    assert_eq!((home(scene).await, std::fs::read(live.join("feed.xml")).unwrap()), (right, feed));
+    assert!(!live.join("mine.html").exists());
+    assert_eq!(dry_run().await, (Some(0), serde_json::json!({ "outcome": "compared", "differing": [] })));
+    let said = site(scene, data_dir, "First", &["replay"]).await;
+    assert!(said.contains("files are what they should be (release 2)"), "{said}");
+
+    // At the target alone, and a file that is about to leave it is none that differs.
+    installation.connections.blobs.put("site/index.html", "mine".into(), "text/html").await.unwrap();
+    assert_eq!(dry_run().await.1["differing"], serde_json::json!(["index.html"]));
+    let said = site(scene, data_dir, "First", &["replay"]).await;
+    assert!(said.starts_with("1 files differed") && said.ends_with(":\n  index.html\n"), "{said}");
+    installation.connections.blobs.put("site/mine.html", "mine".into(), "text/html").await.unwrap();
+    site(scene, data_dir, "First", &["replay"]).await;
+    assert_eq!(dry_run().await.0, Some(0));
+}

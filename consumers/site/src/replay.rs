@@ -1,0 +1,100 @@
+//! `replay` on a command line: of `atelier-site` and of `atelier site`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::publication::{Publication, Replayed};
+use crate::release::Release;
+
+/// The exit code of a dry run that found a difference: 1 is an error and 2 a wrong command line.
+const DIFFERENT: u8 = 3;
+/// The exit code of a replay that a signal has stopped.
+const CANCELLED: u8 = 130;
+/// Files that are listed to a reader; `--json` has them all.
+const LISTED: usize = 20;
+
+/// Renders everything from the log again, compares it with every byte that is live, and makes good what differs.
+///
+/// Also what was rolled back: what is live then is what the log says. What is live stays live until the swap; a replay that is
+/// stopped leaves it, or the replayed release, whole, and the next one finds what a target has not got yet. Exit codes: 0 done, or no
+/// difference; 1 an error; 3 a dry run found a difference; 130 stopped by a signal.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Change nothing: report which files differ, here and at a target that can be asked (a bucket).
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Outcome {
+    Replayed { differing: Vec<String>, release: Release },
+    Compared { differing: Vec<String> },
+    Cancelled,
+}
+
+/// Replays, and prints what came of it.
+pub async fn run(
+    args: Args,
+    json: bool,
+    mut publication: Publication,
+    shutdown: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let replaying = async {
+        publication.read(None).await?;
+        if args.dry_run {
+            return Ok(Outcome::Compared { differing: publication.differing().await?.into_iter().collect() });
+        }
+        let Replayed { release, differing } = publication.replay().await?;
+        anyhow::Ok(Outcome::Replayed { differing, release })
+    };
+    let outcome = tokio::select! {
+        ended = replaying => ended.context("replaying the site")?,
+        () = shutdown.cancelled() => Outcome::Cancelled,
+    };
+    let text = if json { serde_json::to_string(&outcome)? } else { outcome.text() };
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    Ok(outcome.exit_code())
+}
+
+impl Outcome {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Compared { differing } if !differing.is_empty() => ExitCode::from(DIFFERENT),
+            Self::Replayed { .. } | Self::Compared { .. } => ExitCode::SUCCESS,
+            Self::Cancelled => ExitCode::from(CANCELLED),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Replayed { differing, release: Release { files, number, .. } } if differing.is_empty() => {
+                format!("{files} files are what they should be (release {number})")
+            }
+            Self::Replayed { differing, release: Release { files, number, .. } } => {
+                let count = differing.len();
+                format!(
+                    "{count} files differed from what they should be; release {number} is live with {files} files:{}",
+                    listed(differing)
+                )
+            }
+            Self::Compared { differing } if differing.is_empty() => "every file is what it should be".to_owned(),
+            Self::Compared { differing } => {
+                format!("{} files differ from what they should be:{}", differing.len(), listed(differing))
+            }
+            Self::Cancelled => "stopped; what is live is whole, replayed or as it was".to_owned(),
+        }
+    }
+}
+
+fn listed(differing: &[String]) -> String {
+    let first = differing.iter().take(LISTED).map(|path| format!("\n  {path}"));
+    let more = differing.len().saturating_sub(LISTED);
+    let more = (more > 0).then(|| format!("\n  and {more} more (--json lists them)"));
+    first.chain(more).collect()
+}
