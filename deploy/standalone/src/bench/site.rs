@@ -2,7 +2,8 @@
 //! and the folder that is served are made here. The baseline of each is the same files, written into an empty folder with
 //! nothing rendered, compared or synced. What Hugo took for as much is named beside them; it is not of this run.
 
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,7 +104,7 @@ async fn lines(artworks: u32, folder: &Path) -> anyhow::Result<Vec<Line>> {
     let full_wall = began.elapsed().as_secs_f64();
     let full_cpu = user_seconds().zip(cpu).map(|(after, before)| after - before);
     let full_rss = peak_mib();
-    let plain_full = plain(&folder.join("site"), &folder.join("plain"), OffsetDateTime::UNIX_EPOCH)?;
+    let plain_full = plain(&folder.join("site"), &folder.join("plain"), &first.differing)?;
     let began = Instant::now();
     at.prepare().await?;
     let spares = began.elapsed().as_secs_f64();
@@ -112,15 +113,15 @@ async fn lines(artworks: u32, folder: &Path) -> anyhow::Result<Vec<Line>> {
     let mut latest = first.release.clone();
     for addition in 0..ADDITIONS {
         let added = artwork(artworks + addition);
-        let before = OffsetDateTime::now_utc();
         let began = Instant::now();
         shown(&mut site, [added])?;
         let deployed = deploy(&at, u64::from(addition) + 2, &mut site, Compare::Since(Some(latest.number))).await?;
         times.push(milliseconds(began));
+        files.push(float(deployed.release.files_written));
+        bytes.push(float(deployed.release.bytes_written));
+        let beside = folder.join(format!("plain-{addition}"));
+        baselines.push(plain(&folder.join("site"), &beside, &deployed.differing)? * 1_000.0);
         latest = deployed.release;
-        files.push(float(latest.files_written));
-        bytes.push(float(latest.bytes_written));
-        baselines.push(plain(&folder.join("site"), &folder.join(format!("plain-{addition}")), before)? * 1_000.0);
         at.prepare().await?;
     }
     let began = Instant::now();
@@ -167,31 +168,30 @@ async fn deploy(
     Ok(deployed)
 }
 
-/// Writes the files below `live` that have been written since into a folder of its own, and answers the seconds it took.
-fn plain(live: &Path, into: &Path, since: OffsetDateTime) -> anyhow::Result<f64> {
-    let mut seconds = 0.0;
-    let mut folders = vec![std::path::PathBuf::new()];
-    let mut written = 0_u32;
-    while let Some(folder) = folders.pop() {
+/// Writes those of these files that lie below `live` into a folder of its own, and answers the seconds it took.
+fn plain(live: &Path, into: &Path, paths: &[String]) -> anyhow::Result<f64> {
+    let mut by_folder: BTreeMap<&Path, Vec<&String>> = BTreeMap::new();
+    for path in paths {
+        by_folder.entry(Path::new(path).parent().unwrap_or(Path::new(""))).or_default().push(path);
+    }
+    let (mut seconds, mut written) = (0.0, 0_u32);
+    for (folder, paths) in by_folder {
         let mut files = vec![];
-        for entry in std::fs::read_dir(live.join(&folder))? {
-            let entry = entry?;
-            let path = folder.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                folders.push(path);
-            } else if OffsetDateTime::from(entry.metadata()?.modified()?) >= since - Duration::milliseconds(20) {
-                files.push((path, std::fs::read(entry.path())?));
+        for path in paths {
+            match std::fs::read(live.join(path)) {
+                Ok(bytes) => files.push((path, bytes)),
+                // The release has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        if !files.is_empty() {
-            let began = Instant::now();
-            std::fs::create_dir_all(into.join(&folder))?;
-            for (path, bytes) in &files {
-                std::fs::write(into.join(path), bytes)?;
-                written += 1;
-            }
-            seconds += began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        std::fs::create_dir_all(into.join(folder))?;
+        for (path, bytes) in &files {
+            std::fs::write(into.join(path), bytes)?;
+            written += 1;
         }
+        seconds += began.elapsed().as_secs_f64();
     }
     ensure!(written > 0, "nothing was written to {}", live.display());
     std::fs::remove_dir_all(into)?;
