@@ -2,7 +2,7 @@
 
 use atelier_events::{Lineage, Swatch};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 /// What the site says about itself on every page.
@@ -87,6 +87,8 @@ pub struct Artwork {
     pub source_url: Option<String>,
     /// A video file, a page of a known player, or any page.
     pub video_url: Option<String>,
+    /// The day it was made, where that is not the day it was added.
+    pub created_on: Option<Date>,
     /// When it was added.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

@@ -88,6 +88,7 @@ fn artwork(number: u32, pictures: &mut Vec<(Image, Vec<u8>)>) -> Artwork {
         featured: number.is_multiple_of(7),
         source_url: number.is_multiple_of(2).then(|| format!("https://posts.example/{number}")),
         video_url: None,
+        created_on: None,
         created_at: at,
         published_at: at,
         prompt: Some(format!("the {} in the evening, layered paper, long shadows", word(&PLACES, 5))),

@@ -105,6 +105,7 @@ fn shown(artwork: &atelier_events::Artwork) -> Option<Artwork> {
         featured: details.featured,
         source_url: details.source_url,
         video_url: details.video_url,
+        created_on: details.created_on.filter(|day| day.year() > 0),
         created_at: artwork.created_at,
         published_at: artwork.ready_at?,
         prompt: cover.recipe.as_ref().map(|recipe| recipe.prompt.clone()),

@@ -188,7 +188,7 @@ impl Site {
             materials: artwork.materials.as_deref().filter(|_| present(&artwork.materials)),
             dimensions: artwork.dimensions.as_deref().filter(|_| present(&artwork.dimensions)),
             featured: artwork.featured,
-            created: Moment::new(artwork.created_at),
+            created: artwork.created_on.map_or_else(|| Moment::new(artwork.created_at), Moment::day),
             alt: title(artwork),
             display: Picture::new(&artwork.display),
             thumb: Picture::new(&artwork.thumb),
@@ -265,7 +265,7 @@ impl Site {
                 "height": artwork.display.height,
                 "encodingFormat": artwork.display.media_type,
             },
-            "dateCreated": timestamp(artwork.created_at),
+            "dateCreated": artwork.created_on.map_or_else(|| timestamp(artwork.created_at), |day| day.to_string()),
             "isPartOf": { "@type": "WebSite", "name": printable(&self.meta.title), "url": self.meta.url("") },
             "keywords": artwork.tags.iter().map(|tag| printable(tag)).collect::<Vec<_>>(),
         });

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 use super::{RenderError, Site, media_path};
 use crate::archive::PAGE_SIZE;
@@ -150,9 +150,13 @@ impl Picture {
 
 impl Moment {
     pub(super) fn new(at: OffsetDateTime) -> Self {
-        let at = at.to_offset(time::UtcOffset::UTC);
+        let day = at.to_offset(time::UtcOffset::UTC).date();
+        Self { machine: timestamp(at), ..Self::day(day) }
+    }
+
+    pub(super) fn day(day: Date) -> Self {
         let human = format_description!(version = 2, "[day padding:none] [month repr:long] [year]");
-        Self { machine: timestamp(at), human: at.format(&human).unwrap_or_default() }
+        Self { machine: day.to_string(), human: day.format(&human).unwrap_or_default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the site promises.
 
 mod a_backdrop_is_never_seen_through_a_picture;
+mod a_page_tells_all_of_its_work;
 mod artworks_are_told_of;
 mod bucket_target;
 mod changes_are_exact;

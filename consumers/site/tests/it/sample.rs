@@ -63,6 +63,7 @@ pub(crate) fn artwork(number: u32) -> Artwork {
         featured: number.is_multiple_of(5),
         source_url: Some(format!("https://posts.example/{number}?a=1&b=2")),
         video_url: None,
+        created_on: None,
         created_at: OffsetDateTime::UNIX_EPOCH + Duration::hours(i64::from(number)),
         published_at: OffsetDateTime::UNIX_EPOCH + Duration::hours(i64::from(number)),
         prompt: Some("a quiet harbour".to_owned()),

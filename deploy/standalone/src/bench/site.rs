@@ -258,6 +258,7 @@ fn artwork(number: u32) -> Artwork {
         featured: number.is_multiple_of(50),
         source_url: Some(format!("https://posts.example/{number}")),
         video_url: None,
+        created_on: None,
         created_at: at,
         published_at: at,
         prompt: Some(words(100, 24)),
