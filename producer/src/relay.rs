@@ -40,6 +40,8 @@ const KEEP_KEYS_MIN_S: u32 = 3_600;
 
 /// The lease is renewed so many times in its length: two renewals may fail before it is lost.
 const RENEWALS: u32 = 3;
+/// The longest pause beside the one that is asked for.
+const LONGEST_JITTER: f64 = 1.25;
 
 /// The relay with its connections.
 #[derive(Clone)]
@@ -145,5 +147,20 @@ impl Relay {
 
 /// A pause that differs a little each time, so that processes that started together do not stay together.
 fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.75..1.25))
+    pause.mul_f64(rand::random_range(0.75..LONGEST_JITTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{LONGEST_JITTER, RENEWALS};
+    use crate::settings::RelaySettings;
+
+    #[test]
+    fn by_the_settings_another_leads_within_five_seconds_of_a_leader_s_last_breath() {
+        let lease = Duration::from_millis(RelaySettings::default().lease_ttl_ms);
+        let asked_again = (lease / RENEWALS).mul_f64(LONGEST_JITTER);
+        assert!(lease + asked_again < Duration::from_secs(5), "{lease:?} and {asked_again:?}");
+    }
 }

@@ -373,3 +373,38 @@ async fn keys_are_remembered_as_long_as_the_settings_say_and_are_new_after_that(
     assert!(refused.starts_with("relay.keep_idempotency_keys_s is 3599: make it 3600 at the least"), "{refused}");
     Ok(())
 }
+
+#[tokio::test]
+async fn jobs_that_ended_are_kept_as_long_as_the_settings_say_and_dead_letters_longer() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let pool = studio.log.pool();
+    for key in ["old", "dead", "young"] {
+        let body = json!({ "prompt": key });
+        let request = studio.ann(reqwest::Method::POST, "/v1/generations").header("idempotency-key", key).json(&body);
+        crate::studio::answer(request.send().await?, reqwest::StatusCode::ACCEPTED).await?;
+    }
+    let (relay, shutdown) = start(&studio, &studio.bus);
+    published(&studio, studio.log.head().await?).await?;
+    shutdown.cancel();
+    relay.await??;
+    let prompt_of = "(select data -> 'recipe' ->> 'prompt' from events e where e.position = jobs.position and type = 'variant.requested')";
+    for (prompt, state, age) in
+        [("old", "completed", "2 hours"), ("dead", "discarded", "2 hours"), ("young", "completed", "0")]
+    {
+        let end = format!(
+            "update jobs set state = '{state}', finished_at = now() - interval '{age}' where {prompt_of} like '%{prompt}%'"
+        );
+        assert_eq!(sqlx::query(sqlx::AssertSqlSafe(end)).execute(pool).await?.rows_affected(), 1, "{prompt}");
+    }
+    let settings = RelaySettings { keep_jobs_s: 3_600, ..settings() };
+    let shutdown = CancellationToken::new();
+    let relay = tokio::spawn(relay::run(studio.log.clone(), Arc::clone(&studio.bus), settings, shutdown.clone()));
+    let left = format!("select {prompt_of} from jobs order by id");
+    atelier_e2e::until("the old job is forgotten", async || {
+        let left: Vec<Option<String>> = sqlx::query_scalar(sqlx::AssertSqlSafe(left.as_str())).fetch_all(pool).await?;
+        Ok(left.iter().flatten().eq(["dead", "young"]))
+    })
+    .await?;
+    shutdown.cancel();
+    relay.await?
+}

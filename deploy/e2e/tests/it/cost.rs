@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use atelier_e2e::{Broker, Database};
-use atelier_events::ArtworkId;
+use atelier_e2e::{Broker, Database, until};
+use atelier_events::{ArtworkId, Log};
 use atelier_standalone::daemons::NAMES;
 
 use crate::commands::{sketches, upload};
@@ -35,6 +35,8 @@ const SIDE: u32 = 96;
 /// and what index and gallery keep of each artwork that has come since (10 KiB were measured in ten minutes).
 const GROWTH_MIB: f64 = 24.0;
 const GROWTH_MIB_PER_ARTWORK: f64 = 0.016;
+/// What the tables may have that hold nothing when all is done, with the room that is left of what they held.
+const TURNED_OVER_MIB: f64 = 16.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_without_work_costs_little() -> anyhow::Result<()> {
@@ -91,11 +93,29 @@ async fn memory_stays_flat_in_a_soak_in_which_artworks_keep_coming() -> anyhow::
             }
         }
         ensure!(grown.is_empty(), "these have grown by more than {allowed:.1} MiB: {grown:?}");
-        check(processes, &accepted).await
+        check(processes, &accepted).await?;
+        let log = processes.connections.log.clone();
+        let turned_over = mebibytes(&log, &["available_jobs", "scheduled_jobs", "leases"]).await?;
+        report(&format!("soak: what waits and runs has {turned_over:.1} MiB of tables"));
+        ensure!(turned_over < TURNED_OVER_MIB, "tables that are empty have {turned_over:.1} MiB");
+        // The history of the jobs, too, is as long as it is asked to be.
+        let forgetful = processes.replace("atelier-producer", &[("RELAY__KEEP_JOBS_S", "1")]).await?;
+        until("jobs that ended are forgotten", || async {
+            let left: i64 = sqlx::query_scalar("select count(*) from jobs").fetch_one(log.pool()).await?;
+            Ok(left == 0)
+        })
+        .await?;
+        forgetful.stop().await
     })
     .await;
     broker.delete().await?;
     outcome
+}
+
+async fn mebibytes(log: &Log, tables: &[&str]) -> anyhow::Result<f64> {
+    let statement =
+        "select sum(pg_total_relation_size(name::regclass))::float8 / 1048576 from unnest($1::text[]) as name";
+    Ok(sqlx::query_scalar(statement).bind(tables).fetch_one(log.pool()).await?)
 }
 
 /// Asks for artworks round by round, never far ahead of what is done.

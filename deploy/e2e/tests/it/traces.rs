@@ -8,9 +8,9 @@ use atelier_e2e::collector::{Collector, Span};
 use atelier_e2e::{Broker, Database, until};
 use serde_json::json;
 
-use crate::BY_MESSAGE;
 use crate::commands::sketches;
 use crate::harness::{Processes, command, free_address, with_processes};
+use crate::{BY_MESSAGE, history};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
@@ -163,4 +163,35 @@ impl Trace {
         ensure!(found.len() == 1, "{} spans {name:?} of {service} below {parent}", found.len());
         Ok(found[0])
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_asked_for_json_says_everything_in_it() -> anyhow::Result<()> {
+    let (database, broker) = (Database::create().await?, Broker::scratch());
+    let outcome = with_processes(&database.url, broker.settings.clone(), &[], async |processes| {
+        let log = processes.logs.join("atelier-generate.log");
+        let settings = [("TELEMETRY__FORMAT", "json"), ("TELEMETRY__FILTER", "info,atelier_runtime=debug")];
+        processes.daemons.stop_one("atelier-generate").await?;
+        let before = std::fs::metadata(&log)?.len();
+        let generate = processes.beside("atelier-generate", &settings)?;
+        sketches(&processes.client, "said", 1, 96).await?;
+        history::rendered(&processes.connections.log, 1).await?;
+        generate.stop().await?;
+        let said = std::fs::read(&log)?.split_off(usize::try_from(before)?);
+        let lines = String::from_utf8(said)?;
+        let lines: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
+            .collect::<Result<_, _>>()?;
+        for line in &lines {
+            let has = |key: &str| line[key].as_str().is_some_and(|text| !text.is_empty());
+            ensure!(has("timestamp") && has("level") && has("target") && has("message"), "{line}");
+        }
+        let messages: Vec<&str> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+        ensure!(messages.contains(&"running") && messages.contains(&"stopped"), "{messages:?}");
+        Ok(())
+    })
+    .await;
+    broker.delete().await?;
+    outcome
 }
