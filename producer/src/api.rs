@@ -11,6 +11,7 @@ mod jobs;
 mod poison;
 mod recuts;
 mod uploads;
+mod verification;
 
 use std::time::Duration;
 
@@ -96,6 +97,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(consumers::pause_consumer))
         .routes(routes!(consumers::resume_consumer))
         .routes(routes!(events_feed::follow_events))
+        .routes(routes!(verification::verify_log))
         .routes(routes!(health::read_metrics))
         .routes(routes!(describe))
 }

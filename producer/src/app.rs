@@ -37,6 +37,8 @@ pub struct Shared {
     public_url: String,
     media_url: String,
     site_url: String,
+    /// Held while the log is verified.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
     /// Cancelled when the process goes down: whoever waits stops waiting.
     pub(crate) stopping: CancellationToken,
 }
@@ -74,6 +76,7 @@ impl App {
             public_url: bare(&api.public_url),
             media_url: media_url(api, &settings.site, &settings.store),
             site_url: bare(&settings.site.base_url),
+            verifying: tokio::sync::Mutex::default(),
             stopping: CancellationToken::new(),
         })))
     }

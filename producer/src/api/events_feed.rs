@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use atelier_events::{Position, Recorded, Stream};
+use atelier_events::{Event as LoggedEvent, Position, Recorded, Stream};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -44,6 +44,8 @@ pub(crate) struct Following {
     /// Those of this stream, such as `artwork-<id>`: an artwork's tells of everything that becomes of it, with
     /// `artwork.published` of the address at which its page is live.
     stream: Option<String>,
+    /// Those of this type, such as `variant.failed`.
+    r#type: Option<String>,
     /// So many, and then the end.
     #[param(minimum = 1)]
     limit: Option<i64>,
@@ -82,6 +84,7 @@ struct Feed {
     /// Where to end, when not to follow.
     until: Option<Position>,
     stream: Option<Stream>,
+    event_type: Option<String>,
     /// How many may still be sent.
     left: Option<i64>,
     ready: VecDeque<Recorded>,
@@ -103,6 +106,10 @@ impl Feed {
         if let Some(limit) = following.limit.filter(|limit| *limit < 1) {
             flaws.parameter("limit", format!("{limit} is less than 1"));
         }
+        if let Some(name) = following.r#type.as_deref().filter(|name| !LoggedEvent::TYPES.contains(name)) {
+            let known = LoggedEvent::TYPES.join(", ");
+            flaws.parameter("type", format!("no event has the type {name:?}; there are: {known}"));
+        }
         flaws.refuse(Kind::Invalid)?;
         let grown = app.log.grown();
         let head = app.log.head().await?;
@@ -112,6 +119,7 @@ impl Feed {
             at: Position(after),
             until: (following.follow == Some(false)).then_some(head),
             stream: following.stream.map(Stream::from),
+            event_type: following.r#type,
             left: following.limit,
             ready: VecDeque::new(),
             greeted: false,
@@ -127,7 +135,9 @@ impl Feed {
         let after = self.at;
         // The stream was read after the head, so it may be further; whatever is up to its last event has been seen.
         self.at = events.last().map_or(head, |event| event.position.max(head));
-        self.ready.extend(events.into_iter().filter(|event| event.position > after));
+        let wanted = |event: &Recorded| event.position > after && self.is_of_type(event);
+        let events: Vec<Recorded> = events.into_iter().filter(wanted).collect();
+        self.ready.extend(events);
         Ok(())
     }
 
@@ -182,9 +192,15 @@ impl Feed {
         };
         let Some(last) = events.last() else { return false };
         self.at = last.position;
-        let wanted = |event: &Recorded| self.stream.as_ref().is_none_or(|stream| event.stream == *stream);
-        self.ready.extend(events.into_iter().filter(wanted));
+        let is_of_stream = |event: &Recorded| self.stream.as_ref().is_none_or(|stream| event.stream == *stream);
+        let events: Vec<Recorded> =
+            events.into_iter().filter(|event| is_of_stream(event) && self.is_of_type(event)).collect();
+        self.ready.extend(events);
         true
+    }
+
+    fn is_of_type(&self, event: &Recorded) -> bool {
+        self.event_type.as_ref().is_none_or(|wanted| event.event_type == *wanted)
     }
 }
 

@@ -81,6 +81,29 @@ async fn a_finite_read_ends() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_feed_may_be_of_one_type_of_all_streams_or_of_one() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 3 })).await?;
+    let read = async |query: &str| {
+        let path = format!("/v1/events?follow=false&{query}");
+        events(studio.ann(Method::GET, &path).send().await?, usize::MAX).await
+    };
+    let requested = read("type=variant.requested").await?;
+    assert_eq!(requested.len(), 3);
+    assert!(requested.iter().all(|event| event.event_type == "variant.requested"), "{requested:?}");
+    assert_eq!(read("type=variant.requested&limit=2").await?.len(), 2);
+    let stream = &requested[0].stream;
+    assert_eq!(read(&format!("type=artwork.created&stream={stream}")).await?.len(), 1);
+    assert_eq!(read("type=site.deployed").await?.len(), 0);
+
+    let refused = studio.ann(Method::GET, "/v1/events?type=variant.requestd").send().await?;
+    let refused = crate::studio::problem(refused, 400).await?;
+    let said = refused["errors"][0]["detail"].as_str().unwrap_or_default();
+    assert!(said.contains("there are:") && said.contains("variant.requested"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_feed_of_one_stream_has_its_events_alone_then_and_now() -> anyhow::Result<()> {
     let studio = Studio::open().await?;
     let accepted = studio.post("/v1/generations", &json!({ "prompt": "x", "count": 3 })).await?;

@@ -96,6 +96,7 @@ async fn the_description_lists_every_route_and_what_each_answers() -> anyhow::Re
         "post /v1/jobs/cancel",
         "post /v1/jobs/purge",
         "post /v1/jobs/requeue",
+        "post /v1/log/verify",
         "get /v1/poison-messages",
         "get /v1/poison-messages/{id}",
         "post /v1/poison-messages/purge",
@@ -117,5 +118,22 @@ async fn metrics_are_served_as_prometheus_reads_them() -> anyhow::Result<()> {
     let studio = Studio::open().await?;
     let metrics = studio.ann(Method::GET, "/metrics").send().await?;
     assert!(metrics.headers()["content-type"].to_str()?.starts_with("text/plain"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_log_is_verified_and_what_was_changed_in_it_is_named() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 3 })).await?;
+    let verify = async || answer(studio.ann(Method::POST, "/v1/log/verify").send().await?, StatusCode::OK).await;
+    let whole = verify().await?;
+    assert_eq!((&whole["events"], &whole["position"], &whole["flaws"]), (&json!(6), &json!(6), &json!([])));
+    assert!(whole["commits"].as_i64() > Some(0) && whole["took_ms"].is_u64(), "{whole}");
+
+    let tampering = "alter table events disable trigger all; update events set actor = 'nobody' where position = 2;
+                     alter table events enable trigger all";
+    sqlx::raw_sql(tampering).execute(studio.log.pool()).await?;
+    let flaw = "the event at position 2 was changed: its digest does not fit its content";
+    assert_eq!(verify().await?["flaws"], json!([flaw]));
     Ok(())
 }
