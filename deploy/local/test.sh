@@ -1,16 +1,30 @@
 #!/usr/bin/env bash
 # Builds and runs every test. Run by with-services.sh, which gives the URLs. Arguments go to the test runner. The gallery is
-# looked at in a browser where there is one; where REQUIRE_BROWSER is set, there must be.
+# looked at in a browser where there is one; where REQUIRE_BROWSER is set, there must be. ZIPs are read by the programs that
+# people read them with, as far as they are there.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+here=$(dirname "${BASH_SOURCE[0]}")
+. "$here/places.sh"
+. "$here/packages.sh"
+cd "$checkout"
 
-unchecked=''
+unchecked=()
 if ! deploy/local/browser.sh; then
     if [ -n "${REQUIRE_BROWSER:-}" ]; then exit 1; fi
-    unchecked='NOT CHECKED: the gallery in a browser, for want of what is named above'
+    unchecked+=('the gallery in a browser, for want of what is named above')
 fi
+declare -A readers=([unzip]=unzip [7z]=p7zip-full [bsdtar]=libarchive-tools)
+missing_readers() { for reader in "${!readers[@]}"; do have "$reader" || echo "${readers[$reader]}"; done; }
+mapfile -t missing < <(missing_readers)
+if [ ${#missing[@]} -gt 0 ] && can_install; then install_packages "${missing[@]}" || true; fi
+mapfile -t missing < <(missing_readers)
+if [ ${#missing[@]} -gt 0 ]; then unchecked+=("ZIPs as they are read by what is in ${missing[*]}"); fi
 # A test runner shows nothing of the tests that pass, so it is said at the end, whatever comes of them.
-trap 'if [ -n "$unchecked" ]; then echo "$unchecked" >&2; fi' EXIT
+say_what_was_not_checked() {
+    local what
+    for what in "${unchecked[@]}"; do echo "NOT CHECKED: $what" >&2; done
+}
+trap say_what_was_not_checked EXIT
 
 # One build for programs and tests together: the tests of whole processes need the binaries of every crate.
 cargo build --locked --workspace --bins --tests
