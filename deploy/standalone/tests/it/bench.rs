@@ -146,3 +146,26 @@ async fn bench_live_prints_how_long_a_page_takes_against_the_cutting_alone_and_l
     let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
 }
+
+#[tokio::test]
+async fn bench_site_prints_what_a_release_costs_of_everything_of_one_more_and_of_nothing_and_leaves_nothing() {
+    let (database, folder) = scene().await;
+    let measured = bench(&["site", "--artworks", "60"], &database, &folder).await;
+    let names: Vec<&str> = measured.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let of_one = ["append_ms", "append_files", "append_files_most", "append_bytes", "append_bytes_most"];
+    let of_all = ["full_wall_s", "full_files", "spare_trees_s"];
+    let of_nothing = ["unchanged_files_written", "unchanged_wall_s"];
+    let of_the_process = ["full_cpu_s", "full_rss_mib"];
+    assert_eq!(names, [of_one.as_slice(), &of_all, &of_nothing, &of_the_process].concat());
+    let value = |name: &str| measured.iter().find(|one| one["name"] == name).unwrap()["value"].as_f64().unwrap();
+    assert!(value("full_files") > 60.0 * 5.0, "a page and four pictures of each: {measured:?}");
+    assert!((5.0..=value("append_files_most")).contains(&value("append_files")), "{measured:?}");
+    assert!(value("append_bytes") > 10_000.0 && value("append_ms") > 0.0, "{measured:?}");
+    assert!(value("unchanged_files_written").abs() < f64::EPSILON, "{measured:?}");
+    for one in measured.iter().filter(|one| !one["baseline"].is_null()) {
+        let number = |key: &str| one[key].as_f64().unwrap();
+        assert!((number("ratio") * number("baseline_value") / number("value") - 1.0).abs() < 1e-6, "{one}");
+    }
+    let mut left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.all(|name| !name.to_string_lossy().starts_with("atelier-bench")), "its folder is still there");
+}
