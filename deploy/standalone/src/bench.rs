@@ -16,6 +16,7 @@ mod site;
 mod thumbnails;
 
 use std::io::Write;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -104,6 +105,15 @@ pub struct Measured {
     pub ratio: f64,
 }
 
+/// A number as `--json` prints it.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    measured: &'a Measured,
+    /// What it was measured on.
+    on: &'a str,
+}
+
 /// Measures on the server of the settings, in a database that is dropped afterwards, and prints each result as it comes.
 pub async fn run(args: Args, mut installation: Installation) -> anyhow::Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.seconds <= 3_600.0, "--seconds {}: more than 0 and at most 3600", args.seconds);
@@ -150,13 +160,15 @@ async fn measure(
 ) -> anyhow::Result<Vec<Measured>> {
     let Installation { producer, thumbnails: settings, consumer, .. } = installation;
     let json = args.json;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let on = format!("{processors} processors, {}", scratch.server().await?);
     if !json {
-        writeln!(std::io::stdout(), "{}", scratch.server().await?)?;
+        writeln!(std::io::stdout(), "{on}")?;
     }
     let mut all = Vec::new();
     let mut on_measured = |measured: Measured| {
         if json {
-            writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?;
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&Line { measured: &measured, on: &on })?)?;
         }
         all.push(measured);
         anyhow::Ok(())

@@ -44,7 +44,8 @@ async fn bench_log_prints_an_object_a_line_with_the_baseline_of_the_same_run() {
         assert!((number("ratio") * number("baseline_value") / number("value") - 1.0).abs() < 1e-6, "{one}");
         assert_eq!(one["unit"], "events/s");
         assert!(one["baseline"].as_str().unwrap().len() > 10, "{one}");
-        assert_eq!(one.as_object().unwrap().len(), 6, "{one}");
+        assert!(one["on"].as_str().unwrap().contains("Postgres 1"), "{one}");
+        assert_eq!(one.as_object().unwrap().len(), 7, "{one}");
     }
     let tables: i64 =
         sqlx::query_scalar("select count(*) from information_schema.tables where table_schema = 'public'")
