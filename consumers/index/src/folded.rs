@@ -14,7 +14,7 @@ pub struct FoldedArtwork {
     pub updated_position: Position,
     /// The `variant.rendered` or `variant.restored` that made it active.
     pub ready_position: Option<Position>,
-    /// The last event that changed what a gallery shows of it, and its time.
+    /// The last event that changed what a gallery shows of it, and the latest time of any of them.
     pub shown: Option<(Position, OffsetDateTime)>,
     /// One per variant, in the order of [`Artwork::variants`].
     pub moments: Vec<Moments>,
@@ -77,9 +77,9 @@ impl FoldedArtwork {
             note(&mut moments, known, event, recorded);
             if let Some(since) = shown_since(known, event, recorded) {
                 ready_position.get_or_insert(recorded.position);
-                // Of restored variants the one that was complete last may come first.
-                let before = shown.filter(|_| matches!(event, VariantEvent::Restored(_))).map(|(_, at)| at);
-                shown = Some((recorded.position, before.map_or(since, |before| before.max(since))));
+                // Events tell when their transaction began, which need not be in the order of their positions; and of restored
+                // variants the one that was complete last may come first.
+                shown = Some((recorded.position, shown.map_or(since, |(_, before)| before.max(since))));
             }
         }
         let artwork = Artwork::apply(Some(artwork), event, recorded)?;

@@ -64,7 +64,7 @@ pub struct Publication {
     untold: Untold,
     /// The last event that changed what is to be seen.
     changed: Position,
-    /// When that was.
+    /// The latest time of any that did.
     changed_at: Option<OffsetDateTime>,
     /// When the burst began that has not been deployed yet.
     burst_began: Option<Instant>,
@@ -243,7 +243,7 @@ impl Publication {
                 }
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
                     self.changed = recorded.position;
-                    self.changed_at = Some(recorded.occurred_at);
+                    self.changed_at = self.changed_at.max(Some(recorded.occurred_at));
                     self.burst_began.get_or_insert_with(Instant::now);
                 }
             }

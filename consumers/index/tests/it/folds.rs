@@ -87,3 +87,24 @@ proptest! {
         }
     }
 }
+
+/// An event tells when its transaction began, and the one that began first need not be the first to get its position. What is
+/// restored from sidecars, which know times and no positions, came to another time then.
+#[test]
+fn what_is_shown_was_shown_last_at_the_latest_time_whatever_the_order_of_positions() -> anyhow::Result<()> {
+    let [one, other] = [1, 2].map(|number| VariantId(Uuid::from_u128(number)));
+    let history = [
+        created(ARTWORK, titled("The sea")),
+        uploaded(ARTWORK, one),
+        uploaded(ARTWORK, other),
+        rendered(one, 1),
+        rendered(other, 1),
+    ];
+    let mut history: Vec<Recorded> = (1..).zip(&history).map(|(position, event)| recorded(event, position)).collect();
+    history[3].occurred_at += Duration::seconds(5);
+    let latest = history[3].occurred_at;
+    assert!(history[4].occurred_at < latest);
+    let folded = FoldedArtwork::of(&history)?.ok_or_else(|| anyhow::anyhow!("there is no artwork"))?;
+    assert_eq!(folded.shown, Some((Position(5), latest)));
+    Ok(())
+}
