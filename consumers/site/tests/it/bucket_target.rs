@@ -339,6 +339,7 @@ fn whatever_happened_before_the_bucket_is_the_live_release_once_the_grace_is_ove
                     Step::BreakAfter(puts) => {
                         scene.store.break_after(puts);
                         drop(scene.bring(Look::Changes).await);
+                        scene.store.at_rest().await;
                         scene.store.mend();
                     }
                     Step::ForgetRecord => {

@@ -38,6 +38,7 @@ struct Desk {
     asked: Arc<Mutex<Vec<Asked>>>,
     /// Files that may be put until it refuses.
     puts: Arc<AtomicUsize>,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Store {
@@ -47,7 +48,7 @@ impl Store {
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single("test", "of the test"));
         let puts = Arc::new(AtomicUsize::new(usize::MAX));
-        let desk = Desk { service: service.build(), asked: Arc::default(), puts };
+        let desk = Desk { service: service.build(), asked: Arc::default(), puts, under_way: Arc::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let settings = StoreSettings {
             endpoint: format!("http://{}", listener.local_addr()?),
@@ -85,6 +86,13 @@ impl Store {
         self.break_after(usize::MAX);
     }
 
+    /// Waits until what clients have asked that went away is done or not.
+    pub(crate) async fn at_rest(&self) {
+        while self.desk.under_way.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
     /// What lies below a folder, by its path there.
     pub(crate) async fn files(&self, folder: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
         let (mut files, mut next) = (BTreeMap::new(), None);
@@ -117,7 +125,15 @@ async fn answer(State(desk): State<Desk>, request: Request) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    match desk.service.call(axum::http::Request::from_parts(parts, s3s::Body::from(bytes))).await {
+    // A store does what it was asked whole or not at all. This one would be stopped in the middle, between a file and its
+    // headers, were it not on its own when its client goes away.
+    desk.under_way.fetch_add(1, Ordering::SeqCst);
+    let answered = tokio::spawn(async move {
+        let answered = desk.service.call(axum::http::Request::from_parts(parts, s3s::Body::from(bytes))).await;
+        desk.under_way.fetch_sub(1, Ordering::SeqCst);
+        answered
+    });
+    match answered.await.expect("it does not panic") {
         Ok(answer) => answer.map(Body::new),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")).into_response(),
     }
