@@ -153,6 +153,11 @@ impl Event {
         }
     }
 
+    /// This type name, if it is one: a misspelt one would look like one that never happened.
+    pub fn known_type(name: &str) -> Result<&'static str, NoSuchType> {
+        Self::TYPES.iter().find(|known| **known == name).copied().ok_or_else(|| NoSuchType(name.to_owned()))
+    }
+
     /// Every type name there is, as stored.
     pub const TYPES: &'static [&'static str] = &[
         "artwork.created",
@@ -172,6 +177,11 @@ impl Event {
         "site.deployed",
     ];
 }
+
+/// Nothing is called so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no event has the type {0:?}; there are: {types}", types = Event::TYPES.join(", "))]
+pub struct NoSuchType(String);
 
 /// Who and what made an event, and which trace it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

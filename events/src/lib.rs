@@ -35,7 +35,7 @@ pub use blobs::{Blob, BlobError, Blobs};
 pub use connect::Connections;
 pub use consumer::Consumer;
 pub use data::Data;
-pub use event::{Context, Event, NewEvent, Recorded, Unreadable};
+pub use event::{Context, Event, NewEvent, NoSuchType, Recorded, Unreadable};
 pub use export::{Export, ExportEvent};
 pub use id::{ArtworkId, ExportId, GenerationId, Position, Stream, VariantId, Version};
 pub use log::{Append, AppendError, Appended, ExpectedVersion, Log};

@@ -1,11 +1,12 @@
 //! The command line.
 
 use atelier_index::replay;
+use atelier_runtime::SETTINGS_HELP;
 use clap::{Parser, Subcommand};
 
 /// Keeps the read model, the sidecars and gallery-metadata.json up to date with the log.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = SETTINGS_HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

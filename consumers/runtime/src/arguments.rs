@@ -14,10 +14,12 @@ enum Run {
     Run,
 }
 
+/// Where a daemon's settings come from, as `--help` says after all else.
+pub const SETTINGS_HELP: &str =
+    "Settings: defaults < atelier.toml (or the file that ATELIER_CONFIG names) < environment ATELIER__SECTION__KEY.";
+
 /// Answers `--help` and `--version` and refuses what it does not know; comes back when the daemon is to run.
 pub fn arguments(name: &'static str, about: &'static str) {
-    let settings = "Settings: defaults < atelier.toml (or the file that ATELIER_CONFIG names) < environment \
-                    ATELIER__SECTION__KEY.";
-    let command: Command = Arguments::command().name(name).about(about).after_help(settings);
+    let command: Command = Arguments::command().name(name).about(about).after_help(SETTINGS_HELP);
     command.version(env!("CARGO_PKG_VERSION")).get_matches();
 }

@@ -58,6 +58,14 @@ pub struct Attempt {
     pub progress: Progress,
 }
 
+impl Attempt {
+    /// The first one at the job of an event, by whoever is no daemon: nothing cancels it, and nobody is told how far it has come.
+    #[must_use]
+    pub fn first(event: Recorded) -> Self {
+        Self { event, number: 1, is_first: true, cancelled: CancellationToken::new(), progress: Progress::default() }
+    }
+}
+
 /// How an attempt ended, if not with an error.
 #[derive(Clone, Debug)]
 pub enum Outcome {

@@ -13,7 +13,7 @@ mod settings;
 mod settle;
 mod stall;
 
-pub use arguments::arguments;
+pub use arguments::{SETTINGS_HELP, arguments};
 pub use atelier_events::Connections;
 pub use connect::connect;
 pub use daemon::Daemon;

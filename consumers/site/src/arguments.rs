@@ -1,15 +1,12 @@
 //! The command line.
 
+use atelier_runtime::SETTINGS_HELP;
 use atelier_site::replay;
 use clap::{Parser, Subcommand};
 
 /// Publishes the static gallery.
 #[derive(Parser)]
-#[command(
-    version,
-    after_help = "Settings: defaults < atelier.toml (or the file that ATELIER_CONFIG names) < environment \
-                  ATELIER__SECTION__KEY."
-)]
+#[command(version, after_help = SETTINGS_HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -151,8 +151,8 @@ impl Publication {
     /// Renders everything, compares it with every byte that is live, and makes good what differs.
     pub async fn replay(&mut self) -> anyhow::Result<Replayed> {
         let began = Instant::now();
-        let there = self.target.differing(&self.folder).await?;
-        let Published { release, differing, .. } = self.deploy(Compare::Everything).await?;
+        let Published { release, differing, brought, .. } = self.deploy(Compare::Everything).await?;
+        let there = brought.map(|brought| brought.differing).unwrap_or_default();
         let differing: BTreeSet<String> = differing.into_iter().chain(there).collect();
         let differing: Vec<String> = differing.into_iter().collect();
         metrics::counter!("atelier_site_replay_differing_files_total").increment(differing.len() as u64);

@@ -20,8 +20,9 @@ const LISTED: usize = 20;
 /// Renders everything from the log again, compares it with every byte that is live, and makes good what differs.
 ///
 /// Also what was rolled back: what is live then is what the log says. What is live stays live until the swap; a replay that is
-/// stopped leaves it, or the replayed release, whole, and the next one finds what a target has not got yet. Exit codes: 0 done, or no
-/// difference; 1 an error; 3 a dry run found a difference; 130 stopped by a signal.
+/// stopped leaves it, or the replayed release, whole, and the next one finds what a target has not got yet.
+///
+/// Exit codes: 0 done, or no difference; 1 an error; 3 a dry run found a difference; 130 stopped by a signal.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Args {
     /// Change nothing: report which files differ, here and at a target that can be asked (a bucket).

@@ -80,6 +80,8 @@ pub struct Brought {
     pub bytes: u64,
     /// Files that were deleted there.
     pub deleted: u64,
+    /// The paths that were other there, where it can be asked what it has.
+    pub differing: BTreeSet<String>,
     /// When there is something to delete that somebody may still be reading.
     pub sweep_at: Option<OffsetDateTime>,
 }
@@ -281,9 +283,12 @@ impl Bringing<'_> {
         bucket.put(&self.held, &needed, done).await?;
         bucket.point(&wanted).await?;
         let (now, (files, bytes)) = (OffsetDateTime::now_utc(), done.sum());
-        let mut leaving = known.map(|known| known.leaving).unwrap_or_default();
+        let (mut leaving, mut differing) = (known.map(|known| known.leaving).unwrap_or_default(), done.paths());
         for path in needed.gone {
-            leaving.entry(path).or_insert(Since(now));
+            leaving.entry(path).or_insert_with_key(|path| {
+                differing.insert(path.clone());
+                Since(now)
+            });
         }
         let mut record = Record { target: bucket.identity().to_owned(), has: wanted, leaving };
         // Before anything is deleted: it says what is still there.
@@ -291,7 +296,7 @@ impl Bringing<'_> {
         let deleted = bucket.sweep(&self.held, &mut record, now).await?;
         record.write(self.folder).await?;
         let sweep_at = bucket.next_sweep(&record);
-        Ok(Brought { files, bytes, deleted, sweep_at, changed: true, ..self.already() })
+        Ok(Brought { files, bytes, deleted, differing, sweep_at, changed: true, ..self.already() })
     }
 
     /// What the target lacks, by what is known here; none where it has the release.
@@ -351,6 +356,6 @@ impl Bringing<'_> {
 
 impl Brought {
     fn already(number: u64) -> Self {
-        Self { number, changed: false, files: 0, bytes: 0, deleted: 0, sweep_at: None }
+        Self { number, changed: false, files: 0, bytes: 0, deleted: 0, differing: BTreeSet::new(), sweep_at: None }
     }
 }

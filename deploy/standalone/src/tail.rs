@@ -33,8 +33,8 @@ pub struct Args {
     #[arg(long)]
     pub stream: Option<String>,
     /// Of this type, such as `variant.failed`; may be given several times.
-    #[arg(long = "type", value_name = "TYPE", value_parser = known_type)]
-    pub types: Vec<String>,
+    #[arg(long = "type", value_name = "TYPE", value_parser = Event::known_type)]
+    pub types: Vec<&'static str>,
     /// The last one first.
     #[arg(long, short)]
     pub reverse: bool,
@@ -62,7 +62,8 @@ pub struct Extent {
 /// Shows them.
 pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCode> {
     let print = |event: &Recorded| print(event, args.json);
-    let filter = Filter { stream: args.stream.map(Stream::from), types: args.types };
+    let filter =
+        Filter { stream: args.stream.map(Stream::from), types: args.types.into_iter().map(str::to_owned).collect() };
     let extent =
         Extent { after: args.after.map(Position), limit: args.limit, reverse: args.reverse, follow: args.follow };
     match tail(&connections.log, &filter, &extent, print).await {
@@ -153,14 +154,6 @@ async fn backward(
 
 fn page(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(READ_LIMIT).min(READ_LIMIT)
-}
-
-/// A type that is misspelt would otherwise look like one that never happened.
-fn known_type(name: &str) -> Result<String, String> {
-    if Event::TYPES.contains(&name) {
-        return Ok(name.to_owned());
-    }
-    Err(format!("no event has this type; there are: {}", Event::TYPES.join(", ")))
 }
 
 fn print(event: &Recorded, json: bool) -> anyhow::Result<()> {

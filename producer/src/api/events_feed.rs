@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use atelier_events::log::Filter;
 use atelier_events::{Event as LoggedEvent, Position, Recorded, Stream};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -83,8 +84,7 @@ struct Feed {
     at: Position,
     /// Where to end, when not to follow.
     until: Option<Position>,
-    stream: Option<Stream>,
-    event_type: Option<String>,
+    filter: Filter,
     /// How many may still be sent.
     left: Option<i64>,
     ready: VecDeque<Recorded>,
@@ -106,39 +106,25 @@ impl Feed {
         if let Some(limit) = following.limit.filter(|limit| *limit < 1) {
             flaws.parameter("limit", format!("{limit} is less than 1"));
         }
-        if let Some(name) = following.r#type.as_deref().filter(|name| !LoggedEvent::TYPES.contains(name)) {
-            let known = LoggedEvent::TYPES.join(", ");
-            flaws.parameter("type", format!("no event has the type {name:?}; there are: {known}"));
+        if let Some(Err(error)) = following.r#type.as_deref().map(LoggedEvent::known_type) {
+            flaws.parameter("type", error.to_string());
         }
         flaws.refuse(Kind::Invalid)?;
         let grown = app.log.grown();
         let head = app.log.head().await?;
-        let mut feed = Self {
+        Ok(Self {
             app,
             grown,
             at: Position(after),
             until: (following.follow == Some(false)).then_some(head),
-            stream: following.stream.map(Stream::from),
-            event_type: following.r#type,
+            filter: Filter {
+                stream: following.stream.map(Stream::from),
+                types: following.r#type.into_iter().collect(),
+            },
             left: following.limit,
             ready: VecDeque::new(),
             greeted: false,
-        };
-        feed.skip_to(head).await?;
-        Ok(feed)
-    }
-
-    /// Takes what one stream has until now from the stream itself, so that the rest of the log need not be read for it.
-    async fn skip_to(&mut self, head: Position) -> Result<(), Problem> {
-        let Some(stream) = self.stream.as_ref().filter(|_| self.at < head) else { return Ok(()) };
-        let events = self.app.log.read_stream(stream).await?;
-        let after = self.at;
-        // The stream was read after the head, so it may be further; whatever is up to its last event has been seen.
-        self.at = events.last().map_or(head, |event| event.position.max(head));
-        let wanted = |event: &Recorded| event.position > after && self.is_of_type(event);
-        let events: Vec<Recorded> = events.into_iter().filter(wanted).collect();
-        self.ready.extend(events);
-        Ok(())
+        })
     }
 
     fn events(self) -> impl Events<Item = Result<Event, Infallible>> {
@@ -181,26 +167,29 @@ impl Feed {
         }
     }
 
-    /// Reads on. False when there is nothing to send yet and nothing more to read now.
+    /// Reads on. False when there is nothing more to read now.
     async fn read(&mut self) -> bool {
-        let events = match self.app.log.read(self.at, BATCH).await {
-            Ok(events) => events,
+        match self.read_on().await {
+            Ok(at) => at > std::mem::replace(&mut self.at, at),
             Err(error) => {
                 tracing::warn!(error = %error, "the event feed could not read the log; trying again");
-                return false;
+                false
             }
-        };
-        let Some(last) = events.last() else { return false };
-        self.at = last.position;
-        let is_of_stream = |event: &Recorded| self.stream.as_ref().is_none_or(|stream| event.stream == *stream);
-        let events: Vec<Recorded> =
-            events.into_iter().filter(|event| is_of_stream(event) && self.is_of_type(event)).collect();
-        self.ready.extend(events);
-        true
+        }
     }
 
-    fn is_of_type(&self, event: &Recorded) -> bool {
-        self.event_type.as_ref().is_none_or(|wanted| event.event_type == *wanted)
+    /// Looks up the next ones, so that the rest of the log need not be read for them; answers up to where it has looked.
+    async fn read_on(&mut self) -> sqlx::Result<Position> {
+        // Before they are looked up: what is appended after it is found the next time.
+        let head = self.app.log.head().await?;
+        if head <= self.at {
+            return Ok(self.at);
+        }
+        let found = self.app.log.find(&self.filter, self.at, BATCH).await?;
+        let last = found.last().map_or(self.at, |last| last.position);
+        let is_all = i64::try_from(found.len()).is_ok_and(|count| count < BATCH);
+        self.ready.extend(found);
+        Ok(if is_all { head.max(last) } else { last })
     }
 }
 

@@ -3,15 +3,14 @@
 use atelier_events::export::{Completed, Export, ExportEvent, Failed, Selection};
 use atelier_events::{Event, ExportId, NewEvent, Recorded, Stream, keys};
 use atelier_exports::ExportSettings;
-use atelier_runtime::{Attempt, Job as _, Outcome, Progress};
+use atelier_runtime::{Attempt, Job as _, Outcome};
 use time::{Duration, OffsetDateTime};
-use tokio_util::sync::CancellationToken;
 
 use crate::story::{Story, completed};
 
 fn attempt(event: &Recorded) -> Attempt {
     let event = event.clone();
-    Attempt { event, number: 1, is_first: true, cancelled: CancellationToken::new(), progress: Progress::default() }
+    Attempt::first(event)
 }
 
 /// The event by which an export is completed, as it lies in the log.

@@ -13,9 +13,8 @@ use atelier_events::{
     Look, NewEvent, Position, Recipe, Recorded, Relation, Rendition, RenditionKind, Stream, VariantId, keys,
 };
 use atelier_exports::{ExportSettings, Exports, MANIFEST};
-use atelier_runtime::{Attempt, Job, Outcome, Progress};
+use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
 use atelier_e2e::Bucket;
 
@@ -176,13 +175,7 @@ impl Story {
 
     /// Runs the job once.
     pub(crate) async fn run(&self, event: &Recorded) -> anyhow::Result<Outcome> {
-        let attempt = Attempt {
-            event: event.clone(),
-            number: 1,
-            is_first: true,
-            cancelled: CancellationToken::new(),
-            progress: Progress::default(),
-        };
+        let attempt = Attempt::first(event.clone());
         self.job().run(&attempt).await
     }
 

@@ -7,7 +7,7 @@ use atelier_index::gallery;
 use atelier_index::metadata::Sidecar;
 use atelier_index::rebuild::rebuild;
 use atelier_index::{IndexSettings, Sidecars};
-use atelier_runtime::{Attempt, Job, Outcome, Progress};
+use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -25,13 +25,7 @@ async fn run_all(story: &Story, bucket: &Bucket) -> anyhow::Result<()> {
     let job = Sidecars::new(story.log.clone(), bucket.blobs.clone());
     for event in story.log.read(atelier_events::Position(0), 1_000).await? {
         if Consumer::Sidecars.event_types().contains(&event.event_type.as_str()) {
-            let attempt = Attempt {
-                event,
-                number: 1,
-                is_first: true,
-                cancelled: CancellationToken::new(),
-                progress: Progress::default(),
-            };
+            let attempt = Attempt::first(event);
             let outcome = job.run(&attempt).await?;
             assert!(matches!(&outcome, Outcome::Completed(writes) if writes.is_empty()), "{outcome:?}");
         }
@@ -188,13 +182,7 @@ async fn a_sidecar_that_is_overtaken_on_its_way_is_written_again() -> anyhow::Re
     let stream = Stream::artwork(artwork);
     let attempt = async || -> anyhow::Result<Attempt> {
         let event = story.log.read_stream(&stream).await?.pop().expect("it has events");
-        Ok(Attempt {
-            event,
-            number: 1,
-            is_first: true,
-            cancelled: CancellationToken::new(),
-            progress: Progress::default(),
-        })
+        Ok(Attempt::first(event))
     };
     let (slow, first) = (Sidecars::new(story.log.clone(), gate.blobs), attempt().await?);
     let slow = tokio::spawn(async move { slow.run(&first).await });

@@ -10,7 +10,7 @@
 //!
 //! What is put carries its SHA-256 as metadata. A file without it is none of ours: it is never deleted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +58,10 @@ impl Done {
 
     fn add(&self, path: String, length: u64) {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path, length);
+    }
+
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// Files, and bytes in them.

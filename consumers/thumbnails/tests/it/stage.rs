@@ -12,12 +12,11 @@ use atelier_events::{
     Append, Artwork, ArtworkEvent, ArtworkId, Blobs, Consumer, Context, Event, ExpectedVersion, Log, NewEvent,
     Position, Priority, Recorded, Stream, Variant, VariantEvent, VariantId, artwork,
 };
-use atelier_runtime::{Attempt, Job, Outcome, Progress};
+use atelier_runtime::{Attempt, Job, Outcome};
 use atelier_thumbnails::renditions::Renditions;
 use atelier_thumbnails::settings::{RenderSettings, Settings};
 use atelier_thumbnails::workers::Workers;
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Stage {
     _database: Database,
@@ -123,13 +122,7 @@ impl Stage {
 }
 
 pub(crate) fn attempt(event: &Recorded) -> Attempt {
-    Attempt {
-        event: event.clone(),
-        number: 1,
-        is_first: true,
-        cancelled: CancellationToken::new(),
-        progress: Progress::default(),
-    }
+    Attempt::first(event.clone())
 }
 
 pub(crate) fn rendered(outcome: Outcome) -> anyhow::Result<Rendered> {

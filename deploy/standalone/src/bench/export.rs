@@ -17,7 +17,7 @@ use atelier_events::{
     NewEvent, Position, Priority, Stream, VariantEvent, VariantId, artwork, keys,
 };
 use atelier_exports::{ExportSettings, Exports};
-use atelier_runtime::{Attempt, Job as _, Outcome, Progress};
+use atelier_runtime::{Attempt, Job as _, Outcome};
 use bytes::Bytes;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -215,13 +215,7 @@ pub(super) async fn run_part(part: Part, connections: &Connections) -> anyhow::R
 async fn export(connections: &Connections) -> anyhow::Result<Vec<String>> {
     let Connections { log, blobs, .. } = connections;
     let event = log.read(Position(log.head().await?.0 - 1), 1).await?.pop().context("the log is empty")?;
-    let attempt = Attempt {
-        event,
-        number: 1,
-        is_first: true,
-        cancelled: CancellationToken::new(),
-        progress: Progress::default(),
-    };
+    let attempt = Attempt::first(event);
     let job = Exports::new(log.clone(), blobs.clone(), ExportSettings::default());
     let Outcome::Completed(writes) = Box::pin(job.run(&attempt)).await? else { anyhow::bail!("nothing was packed") };
     let mut made = Vec::new();

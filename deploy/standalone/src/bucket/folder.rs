@@ -140,16 +140,18 @@ impl S3 for Folder {
             return Err(s3_error!(NotImplemented));
         };
         let (source, [_, tag]) = (self.root.join(&**bucket).join(&**key), self.sidecars(bucket, key));
-        let conflict = || match req.input.copy_source_if_match {
-            Some(_) => s3_error!(PreconditionFailed),
-            None => s3_error!(OperationAborted, "the source is written again meanwhile"),
+        let is_conditional = req.input.copy_source_if_match.is_some();
+        let conflict = || {
+            if is_conditional {
+                return s3_error!(PreconditionFailed);
+            }
+            s3_error!(OperationAborted, "the source is written again meanwhile")
         };
         let look = || {
             let (source, tag) = (source.clone(), tag.clone());
             off_the_runtime(move || Tagged::look(&source, &tag))
         };
         let Some(before) = look().await? else { return Err(conflict()) };
-        let conflict = conflict();
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         self.check_bucket(&bucket)?;
         let name = format!("{ASIDE}{}.internal.part", Uuid::new_v4());
@@ -157,7 +159,7 @@ impl S3 for Folder {
         let aside = Aside { blob: self.root.join(&name), sidecars: self.sidecars(&bucket, &req.input.key) };
         let answer = self.files.copy_object(req).await?;
         if look().await? != Some(before) {
-            return Err(conflict);
+            return Err(conflict());
         }
         let (blob, sidecars) = (self.root.join(&bucket).join(&key), self.sidecars(&bucket, &key));
         off_the_runtime(move || aside.take_place(&blob, &sidecars)).await?;
@@ -243,10 +245,10 @@ async fn in_large_pieces(path: &Path, range: Option<Range>, answer: &GetObjectOu
     Some(StreamingBlob::wrap(ReaderStream::with_capacity(file.take(length), PIECE_BYTES)))
 }
 
-/// Which file lies under a key, and which file has its tag.
-#[derive(PartialEq, Eq)]
+/// Which file lies under a key, by its inode and when it came there, and which file has its tag. Default: none.
+#[derive(Default, PartialEq, Eq)]
 struct Tagged {
-    blob: (u64, i64, i64),
+    blob: Option<(u64, i64, i64)>,
     tag: Option<u64>,
 }
 
@@ -256,14 +258,14 @@ impl Tagged {
         let came = |file: &Metadata| (file.ctime(), file.ctime_nsec());
         let (blob, tag) = match (blob.metadata(), tag.metadata()) {
             (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Some(Self { blob: (0, 0, 0), tag: None }));
+                return Ok(Some(Self::default()));
             }
             (blob, Err(error)) if error.kind() == io::ErrorKind::NotFound => (blob?, None),
             (blob, tag) => (blob?, Some(tag?)),
         };
         let is_of_another = tag.as_ref().is_some_and(|tag| came(tag) < came(&blob));
         let (seconds, nanoseconds) = came(&blob);
-        let seen = Self { blob: (blob.ino(), seconds, nanoseconds), tag: tag.map(|tag| tag.ino()) };
+        let seen = Self { blob: Some((blob.ino(), seconds, nanoseconds)), tag: tag.map(|tag| tag.ino()) };
         Ok(Some(seen).filter(|_| !is_of_another))
     }
 }

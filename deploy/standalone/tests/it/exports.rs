@@ -14,7 +14,7 @@ use atelier_events::{
     Position, Recorded, Stream, Variant, VariantEvent, VariantId, artwork, keys, log,
 };
 use atelier_exports::{ExportSettings, Exports};
-use atelier_runtime::{Attempt, Job as _, Outcome, Progress};
+use atelier_runtime::{Attempt, Job as _, Outcome};
 use atelier_standalone::client::{Client, Export, NewExport};
 use atelier_standalone::export;
 use atelier_standalone::import::{Details, Imported, Options, Outcome as Came, Summary, import};
@@ -98,13 +98,7 @@ impl Stage {
     }
 
     async fn run(&self, event: &Recorded) -> anyhow::Result<Outcome> {
-        let attempt = Attempt {
-            event: event.clone(),
-            number: 1,
-            is_first: true,
-            cancelled: CancellationToken::new(),
-            progress: Progress::default(),
-        };
+        let attempt = Attempt::first(event.clone());
         Exports::new(self.log.clone(), self.blobs.clone(), ExportSettings::default()).run(&attempt).await
     }
 

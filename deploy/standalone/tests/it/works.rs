@@ -7,9 +7,8 @@ use atelier_events::{
     Rendition, RenditionKind, Stage, Stream, Swatch, VariantEvent, VariantId, keys,
 };
 use atelier_index::Sidecars;
-use atelier_runtime::{Attempt, Job as _, Progress};
+use atelier_runtime::{Attempt, Job as _};
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
 use crate::installation::{Installation, details};
 use crate::store::bytes;
@@ -143,13 +142,7 @@ pub(crate) async fn write_sidecars(connections: &Connections) {
     let job = Sidecars::new(connections.log.clone(), connections.blobs.clone());
     for event in history(connections).await {
         if atelier_events::Consumer::Sidecars.event_types().contains(&event.event_type.as_str()) {
-            let attempt = Attempt {
-                event,
-                number: 1,
-                is_first: true,
-                cancelled: CancellationToken::new(),
-                progress: Progress::default(),
-            };
+            let attempt = Attempt::first(event);
             job.run(&attempt).await.unwrap();
         }
     }
