@@ -151,7 +151,7 @@ pub struct Artwork {
     pub created_position: Position,
     /// Its page, as it was told last.
     pub published: Option<Published>,
-    /// In the order the log learned of them.
+    /// In the order they were asked for, whenever the log learned of them; of one request, in the order of their ids.
     pub variants: Vec<Variant>,
 }
 
@@ -191,7 +191,9 @@ impl Artwork {
                 let at = state.variants.iter().position(|variant| variant.id == id);
                 let variant = at.map(|at| state.variants.remove(at));
                 if let Some(variant) = Variant::apply(variant, event, recorded.occurred_at) {
-                    state.variants.insert(at.unwrap_or(state.variants.len()), variant);
+                    let place = |variant: &Variant| (variant.requested_at, variant.id);
+                    let next = state.variants.partition_point(|other| place(other) < place(&variant));
+                    state.variants.insert(at.unwrap_or(next), variant);
                 }
                 if state.ready_at.is_none() && state.cover().is_some() {
                     state.ready_at = Some(recorded.occurred_at);

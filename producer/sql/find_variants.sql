@@ -1,5 +1,5 @@
--- The variants of an artwork ($1) or of a generation ($2), in the order the log learned of them.
-select v.id, v.artwork_id, v.ordinal, v.generation_id, v.state, v.provider, v.prompt, v.seed, v.width, v.height, v.params,
+-- The variants of an artwork ($1) or of a generation ($2), in the order they were asked for.
+select v.id, v.artwork_id, v.generation_id, v.state, v.provider, v.prompt, v.seed, v.width, v.height, v.params,
        v.filename, v.original_key, v.original_sha256, v.original_media_type, v.original_length, v.source_width,
        v.source_height, v.elapsed_ms, v.cost_micros, v.palette, v.placeholder, v.recipe_hash, v.failure_stage, v.failure_error,
        v.requested_at, v.started_at, v.finished_at,
@@ -18,5 +18,5 @@ select v.id, v.artwork_id, v.ordinal, v.generation_id, v.state, v.provider, v.pr
            where r.variant_id = v.id), '[]') as renditions
 from read.variants v
 where ($1::uuid is null or v.artwork_id = $1) and ($2::uuid is null or v.generation_id = $2)
-order by v.requested_position, v.ordinal
+order by v.requested_at, v.id
 limit $3

@@ -43,7 +43,6 @@ create table variants (
     id uuid not null,
     artwork_id uuid not null,
     -- Its place among the artwork's variants, from 1, in the order they were asked for.
-    ordinal int not null,
     -- The request it is part of; null for an upload.
     generation_id uuid,
     state text not null,
@@ -84,7 +83,7 @@ create table variants (
     constraint "a variant's state is known" check (state in ('pending', 'processing', 'completed', 'failed')),
     constraint "a failed variant says why" check ((state = 'failed') = (failure_error is not null))
 );
-comment on table variants is 'an artwork''s variants in order, by the unique (artwork_id, ordinal)';
+comment on table variants is 'an artwork''s variants in order, by (requested_at, id)';
 create table lineage (
     variant_id uuid not null,
     parent uuid not null,

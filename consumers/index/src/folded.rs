@@ -1,6 +1,8 @@
 //! An artwork folded from its stream, together with when things happened to it. What happened is decided by
 //! [`Artwork::apply`] alone; here only positions and times are added.
 
+use std::collections::BTreeMap;
+
 use atelier_events::variant::VariantEvent;
 use atelier_events::{Artwork, ArtworkId, Event, Position, Recorded, Unreadable, Variant, VariantId, VariantState};
 use time::OffsetDateTime;
@@ -16,17 +18,17 @@ pub struct FoldedArtwork {
     pub ready_position: Option<Position>,
     /// The last event that changed what a gallery shows of it, and the latest time of any of them.
     pub shown: Option<(Position, OffsetDateTime)>,
-    /// One per variant, in the order of [`Artwork::variants`].
-    pub moments: Vec<Moments>,
+    /// When things happened to each of its variants.
+    pub moments: BTreeMap<VariantId, Moments>,
 }
 
 /// When things happened to a variant that was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
-    /// Which variant.
-    pub variant_id: VariantId,
     /// Where it was asked for or uploaded.
     pub requested_position: Position,
+    /// Where it was complete for the first time, and could be shown.
+    pub shown_position: Option<Position>,
     /// When the last attempt of a provider began.
     pub started_at: Option<OffsetDateTime>,
     /// When it was complete or given up.
@@ -40,8 +42,6 @@ pub struct Moments {
 pub struct FoldedVariant<'a> {
     /// Whose variant.
     pub artwork_id: ArtworkId,
-    /// Its place among the artwork's variants, from 1.
-    pub ordinal: i32,
     /// The variant.
     pub variant: &'a Variant,
     /// When things happened to it.
@@ -69,13 +69,22 @@ impl FoldedArtwork {
         let Some(state) = state else {
             let artwork = Artwork::apply(None, event, recorded)?;
             let updated_position = recorded.position;
-            return Some(Self { artwork, updated_position, ready_position: None, shown: None, moments: Vec::new() });
+            return Some(Self {
+                artwork,
+                updated_position,
+                ready_position: None,
+                shown: None,
+                moments: BTreeMap::new(),
+            });
         };
         let Self { artwork, mut ready_position, mut shown, mut moments, .. } = state;
         if let Event::Variant(event) = event {
             let known = artwork.variant(event.variant_id());
             note(&mut moments, known, event, recorded);
             if let Some(since) = shown_since(known, event, recorded) {
+                if let Some(moments) = moments.get_mut(&event.variant_id()) {
+                    moments.shown_position.get_or_insert(recorded.position);
+                }
                 ready_position.get_or_insert(recorded.position);
                 // Events tell when their transaction began, which need not be in the order of their positions; and of restored
                 // variants the one that was complete last may come first.
@@ -88,19 +97,18 @@ impl FoldedArtwork {
 
     /// Its variants, in order.
     pub fn variants(&self) -> impl Iterator<Item = FoldedVariant<'_>> {
-        let numbered = (1..).zip(self.artwork.variants.iter().zip(&self.moments));
-        numbered.map(|(ordinal, (variant, moments))| FoldedVariant {
-            artwork_id: self.artwork.id,
-            ordinal,
-            variant,
-            moments,
-        })
+        self.artwork.variants.iter().filter_map(|variant| self.folded(variant))
     }
 
     /// One of its variants.
     #[must_use]
     pub fn variant(&self, id: VariantId) -> Option<FoldedVariant<'_>> {
-        self.variants().find(|folded| folded.variant.id == id)
+        self.folded(self.artwork.variant(id)?)
+    }
+
+    fn folded<'a>(&'a self, variant: &'a Variant) -> Option<FoldedVariant<'a>> {
+        let moments = self.moments.get(&variant.id)?;
+        Some(FoldedVariant { artwork_id: self.artwork.id, variant, moments })
     }
 }
 
@@ -123,24 +131,32 @@ fn shown_since(variant: Option<&Variant>, event: &VariantEvent, recorded: &Recor
 
 /// Mirrors when [`Variant::apply`] takes an event: it begins with a request, an upload or a restoration, and complete stays
 /// complete.
-fn note(moments: &mut Vec<Moments>, variant: Option<&Variant>, event: &VariantEvent, recorded: &Recorded) {
+fn note(
+    moments: &mut BTreeMap<VariantId, Moments>,
+    variant: Option<&Variant>,
+    event: &VariantEvent,
+    recorded: &Recorded,
+) {
     let variant_id = event.variant_id();
-    let Some(known) = moments.iter_mut().find(|moments| moments.variant_id == variant_id) else {
+    let Some(known) = moments.get_mut(&variant_id) else {
         let begun = Moments {
-            variant_id,
             requested_position: recorded.position,
+            shown_position: None,
             started_at: None,
             finished_at: None,
             cost_micros: None,
         };
         match event {
-            VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => moments.push(begun),
-            VariantEvent::Restored(restored) => moments.push(Moments {
-                started_at: restored.started_at,
-                finished_at: restored.finished_at,
-                cost_micros: restored.cost_micros,
-                ..begun
-            }),
+            VariantEvent::Requested(_) | VariantEvent::Uploaded(_) => drop(moments.insert(variant_id, begun)),
+            VariantEvent::Restored(restored) => {
+                let moments_before = Moments {
+                    started_at: restored.started_at,
+                    finished_at: restored.finished_at,
+                    cost_micros: restored.cost_micros,
+                    ..begun
+                };
+                moments.insert(variant_id, moments_before);
+            }
             VariantEvent::Started(_)
             | VariantEvent::Generated(_)
             | VariantEvent::Rendered(_)

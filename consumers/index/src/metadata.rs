@@ -68,6 +68,8 @@ pub struct SidecarVariant {
     pub original: Option<Blob>,
     pub rendered: Option<Rendered>,
     pub failure: Option<Failed>,
+    /// Its place in the order in which variants could be shown for the first time.
+    pub shown_position: Option<Position>,
     /// When it was asked for or uploaded, when the last attempt of a provider began, and when it was complete or given up.
     #[serde(with = "time::serde::rfc3339")]
     pub requested_at: OffsetDateTime,
@@ -92,6 +94,7 @@ impl From<FoldedVariant<'_>> for SidecarVariant {
             original: variant.original.clone(),
             rendered: variant.rendered.clone(),
             failure: variant.failure.clone(),
+            shown_position: moments.shown_position,
             requested_at: variant.requested_at,
             started_at: moments.started_at,
             finished_at: moments.finished_at,

@@ -80,7 +80,6 @@ impl<'a> ArtworkRow<'a> {
 pub(crate) struct VariantRow<'a> {
     id: VariantId,
     artwork_id: ArtworkId,
-    ordinal: i32,
     generation_id: Option<GenerationId>,
     state: &'static str,
     provider: Option<&'a str>,
@@ -114,7 +113,7 @@ pub(crate) struct VariantRow<'a> {
 
 impl<'a> VariantRow<'a> {
     pub(crate) fn of(folded: &FoldedVariant<'a>) -> Self {
-        let FoldedVariant { artwork_id, ordinal, variant, moments } = *folded;
+        let FoldedVariant { artwork_id, variant, moments } = *folded;
         let recipe = variant.recipe.as_ref();
         let original = variant.original.as_ref();
         let rendered = variant.rendered.as_ref();
@@ -122,7 +121,6 @@ impl<'a> VariantRow<'a> {
         Self {
             id: variant.id,
             artwork_id,
-            ordinal,
             generation_id: variant.generation_id,
             state: variant.state.as_str(),
             provider: recipe.map(|recipe| recipe.provider.as_str()),

@@ -18,7 +18,7 @@ use crate::vocabulary;
 
 /// The shape of the read model and the meaning of its columns. Whoever changes either counts it up: a daemon that finds
 /// a smaller number replays before it goes on.
-pub const MODEL_VERSION: i32 = 7;
+pub const MODEL_VERSION: i32 = 8;
 
 /// The tables, in whichever schema is used.
 pub const TABLES: &str = include_str!("../sql/create_read_model.sql");

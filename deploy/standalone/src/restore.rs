@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! list    every sidecar; those that are none, or not what they say, are named and left out
-//! order   artworks are created, and their variants restored, in the order in which the old log told of both
+//! order   artworks are created, and each variant restored, in the order in which the old log told of both
 //! look    every file that a sidecar names is read through: is it what the sidecar says?
-//! tell    artwork.created with the time it had; then variant.restored for each variant, all of an artwork at once
+//! tell    artwork.created with the time it had; then variant.restored for each variant, as they could be shown
 //! ```
 //!
 //! Nothing is made again that is whole. A variant whose renditions are not is cut again from its original; one that has
@@ -32,7 +32,7 @@ use serde::Serialize;
 use examine::examine;
 pub use examine::{Damage, Then};
 use known::{Known, Standing};
-use order::{Place, Step, What};
+use order::{Place, What};
 use tell::{Ready, Restoration};
 
 /// Artworks whose files are read at the same time.
@@ -224,23 +224,23 @@ pub async fn restore(
     let known = Known::read(&connections.log).await.context("reading the log")?;
     let (steps, ordered_by_time) = order::steps(&places);
     let mut restoration = Restoration::begin(connections, options, &known);
-    let looks = futures::stream::iter(steps).map(|Step { place, what }| {
-        let (known, key) = (&known, &places[place].key);
+    let looks = futures::stream::iter(steps).map(|step| {
+        let (known, key) = (&known, &places[step.place].key);
         async move {
-            let looked = match what {
+            let looked = match step.what {
                 What::Create => Some(look(connections, options, known, key).await?),
-                What::Restore => None,
+                What::Restore(_) | What::End => None,
             };
-            anyhow::Ok((place, looked))
+            anyhow::Ok((step, looked))
         }
     });
     let mut looks = pin!(looks.buffered(ARTWORKS));
-    while let Some((place, looked)) = looks.try_next().await? {
-        let key = &places[place].key;
+    while let Some((step, looked)) = looks.try_next().await? {
+        let key = &places[step.place].key;
         let found = match looked {
-            Some(Ok(ready)) => restoration.create(place, ready).await?,
+            Some(Ok(ready)) => restoration.create(step.place, ready).await?,
             Some(Err(outcome)) => Some((outcome, Vec::new())),
-            None => restoration.restore(place).await?,
+            None => restoration.restore(step).await?,
         };
         if let Some((outcome, damaged)) = found {
             told(Found { sidecar: key.clone(), outcome, damaged });
@@ -279,18 +279,18 @@ async fn look(
         Ok(sidecar) => sidecar,
         Err(reason) => return Ok(Err(Outcome::Skipped { reason: format!("{:#}", anyhow::Error::from(reason)) })),
     };
-    let created = if known.artworks.contains(&sidecar.id) {
+    let begun = if known.artworks.contains(&sidecar.id) {
         match known::standing(&connections.log, &sidecar).await? {
-            Standing::Absent => false,
-            Standing::Begun => true,
+            Standing::Absent => None,
+            Standing::Begun(begun) => Some(begun),
             Standing::There => return Ok(Err(Outcome::AlreadyThere { artwork_id: sidecar.id })),
             Standing::Other(reason) => return Ok(Err(Outcome::Conflict { reason })),
         }
     } else {
-        false
+        None
     };
     let examined = examine(&connections.blobs, sidecar, options.lengths_only).await?;
-    Ok(Ok(Ready { examined, created }))
+    Ok(Ok(Ready { examined, begun }))
 }
 
 /// A sidecar from which everything is restored is no news, unless it was only asked what would be.

@@ -196,8 +196,6 @@ pub(crate) struct FailureAnswer {
 pub(crate) struct VariantAnswer {
     id: Uuid,
     artwork_id: Uuid,
-    /// Its place among the artwork's variants, from 1.
-    ordinal: i32,
     /// The request it is part of; none for an upload.
     generation_id: Option<Uuid>,
     /// `pending`, `processing`, `completed` or `failed`.
@@ -254,7 +252,6 @@ impl VariantAnswer {
         Ok(Self {
             id: row.id,
             artwork_id: row.artwork_id,
-            ordinal: row.ordinal,
             generation_id: row.generation_id,
             state: row.state,
             recipe,

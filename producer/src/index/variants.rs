@@ -22,7 +22,6 @@ pub(crate) enum VariantsOf {
 pub(crate) struct VariantRow {
     pub(crate) id: Uuid,
     pub(crate) artwork_id: Uuid,
-    pub(crate) ordinal: i32,
     pub(crate) generation_id: Option<Uuid>,
     pub(crate) state: String,
     pub(crate) provider: Option<String>,

@@ -302,9 +302,9 @@ async fn a_variant_that_is_taken_back_in_is_added_to_its_artwork_by_its_owner_on
     let read = studio.get(&format!("/v1/artworks/{artwork}")).await?;
     assert_eq!(read["title"], "Harbour, 2020-03-01T00:00:00Z", "what is said of the artwork is left as it is");
     let said = |at: usize| (read["variants"][at]["id"].clone(), read["variants"][at]["requested_at"].clone());
-    assert_eq!(said(0), (json!(newer), json!("2020-03-01T00:00:00Z")));
-    assert_eq!(said(1), (json!(older), json!("2020-02-01T00:00:00Z")));
-    assert_eq!(read["variants"][1]["filename"], json!(null));
+    assert_eq!(said(0), (json!(older), json!("2020-02-01T00:00:00Z")));
+    assert_eq!(said(1), (json!(newer), json!("2020-03-01T00:00:00Z")));
+    assert_eq!(read["variants"][0]["filename"], json!(null));
 
     // What is there as something else is left alone.
     let native = studio.artwork("Native").await?;

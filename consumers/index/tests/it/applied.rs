@@ -80,8 +80,8 @@ async fn a_generation_shows_its_recipe_lineage_cost_and_failure() -> anyhow::Res
         story.read_model().await?;
         let statement = "select v.state, a.status, v.failure_error, v.cost_micros, v.started_at is not null, \
                          v.finished_at is not null from read.variants v join read.artworks a on a.id = v.artwork_id \
-                         where v.ordinal = 2";
-        Ok(sqlx::query_as(statement).fetch_one(story.pool()).await?)
+                         where v.id = $1";
+        Ok(sqlx::query_as(statement).bind(second.0).fetch_one(story.pool()).await?)
     };
     let of = |state: &str, error: Option<&str>, cost, started, finished| {
         (state.to_owned(), "active".to_owned(), error.map(str::to_owned), cost, started, finished)
@@ -100,7 +100,8 @@ async fn a_generation_shows_its_recipe_lineage_cost_and_failure() -> anyhow::Res
     assert_eq!(seen().await?, of("completed", None, Some(34), true, true));
 
     let recipe: (String, String, String, i64, serde_json::Value) =
-        sqlx::query_as("select provider, prompt, seed, width, params from read.variants where ordinal = 2")
+        sqlx::query_as("select provider, prompt, seed, width, params from read.variants where id = $1")
+            .bind(second.0)
             .fetch_one(story.pool())
             .await?;
     let params = serde_json::json!({ "style": "ink" });
@@ -128,11 +129,12 @@ async fn what_is_taken_back_in_is_as_old_as_it_was_and_the_newest_of_it_is_the_c
         sqlx::query_as("select cover_variant, prompt from read.artworks").fetch_one(story.pool()).await?;
     assert_eq!(cover, (newer.0, "in oil".to_owned()));
     let variants: Vec<(Uuid, i32, Option<String>)> = sqlx::query_as(
-        "select id, extract(year from requested_at at time zone 'utc')::int, filename from read.variants order by ordinal",
+        "select id, extract(year from requested_at at time zone 'utc')::int, filename from read.variants
+         order by requested_at, id",
     )
     .fetch_all(story.pool())
     .await?;
-    assert_eq!(variants, [(newer.0, 2019, None), (older.0, 2018, None)]);
+    assert_eq!(variants, [(older.0, 2018, None), (newer.0, 2019, None)]);
     Ok(())
 }
 
@@ -246,7 +248,7 @@ async fn status_and_cover_are_what_the_fold_says_whatever_happens() -> anyhow::R
         assert_eq!(status, artwork.status().as_str());
         assert_eq!(cover, artwork.cover().map(|variant| variant.id.0));
         let variants: Vec<(Uuid, String)> =
-            sqlx::query_as("select id, state from read.variants where artwork_id = $1 order by ordinal")
+            sqlx::query_as("select id, state from read.variants where artwork_id = $1 order by requested_at, id")
                 .bind(id.0)
                 .fetch_all(story.pool())
                 .await?;

@@ -246,7 +246,9 @@ async fn what_was_restored_is_listed_by_the_times_it_had() -> anyhow::Result<()>
     assert_eq!((metadata.artworks[0].created_at, metadata.last_updated), (added_at, Some(finished_at)));
     let sidecar = sidecar(&bucket, artwork).await?;
     assert_eq!((sidecar.position.0, sidecar.ready_position.0, sidecar.ready_at), (last.0 - 3, last.0 - 2, ready_at));
-    assert_eq!(sidecar.variants.iter().map(|variant| variant.state).collect::<Vec<_>>(), states);
+    let variants: Vec<_> = sidecar.variants.iter().map(|variant| (variant.state, variant.shown_position)).collect();
+    let shown = [Some(sidecar.ready_position), None, None];
+    assert_eq!(variants, states.into_iter().zip(shown).collect::<Vec<_>>());
     rebuild(&bucket.blobs, MEDIA).await?;
     assert_eq!(list(&bucket).await?.0, bytes);
     Ok(())

@@ -66,9 +66,9 @@ proptest! {
             };
             prop_assert_eq!(Some(&folded.artwork), artwork.as_ref());
             prop_assert_eq!(folded.updated_position, event.position);
-            let moments: Vec<_> = folded.moments.iter().map(|moments| moments.variant_id).collect();
             let variants: Vec<_> = folded.artwork.variants.iter().map(|variant| variant.id).collect();
-            prop_assert_eq!(moments, variants);
+            prop_assert_eq!(folded.variants().map(|one| one.variant.id).collect::<Vec<_>>(), variants);
+            prop_assert_eq!(folded.moments.len(), folded.artwork.variants.len());
         }
     }
 
@@ -83,6 +83,9 @@ proptest! {
         for one in folded.variants() {
             let ended = matches!(one.variant.state, VariantState::Completed | VariantState::Failed);
             prop_assert_eq!(one.moments.finished_at.is_some(), ended, "{:?}", one);
+            let complete = one.variant.state == VariantState::Completed;
+            prop_assert_eq!(one.moments.shown_position.is_some(), complete);
+            prop_assert!(one.moments.shown_position.is_none_or(|shown| Some(shown) >= folded.ready_position));
             prop_assert!(one.moments.started_at.is_none_or(|started| started > one.variant.requested_at));
         }
     }

@@ -40,8 +40,12 @@ impl Gallery {
         for entry in blobs.page("originals/", None).await?.entries {
             if entry.key.strip_suffix(".json").is_some() {
                 let text = String::from_utf8(blobs.get(&entry.key, LIMIT).await?.to_vec())?;
-                let placed = |line: &&str| line.contains("\"position\": ") || line.contains("\"readyPosition\": ");
-                ensure!(text.lines().filter(placed).count() == 2, "{text}");
+                let placed = |line: &&str| {
+                    ["position", "readyPosition", "shownPosition"]
+                        .iter()
+                        .any(|name| line.contains(&format!("\"{name}\": ")))
+                };
+                ensure!(text.lines().filter(placed).count() >= 3, "{text}");
                 sidecars.insert(entry.key, text.lines().filter(|line| !placed(line)).collect::<Vec<_>>().join("\n"));
             }
         }

@@ -1,6 +1,6 @@
 //! Whether the bucket still has what a sidecar names, and what the log is to be told of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use atelier_events::artwork::Created;
@@ -52,8 +52,8 @@ impl Then {
 pub(super) struct Examined {
     pub(super) sidecar: Sidecar,
     pub(super) created: Created,
-    /// Each variant restored, in order, and then what is to be cut again.
-    pub(super) variants: Vec<Event>,
+    /// What there is to say of each variant: that it is restored, and where that is needed, that it is to be cut again.
+    pub(super) variants: BTreeMap<VariantId, Vec<Event>>,
     pub(super) damaged: Vec<Damage>,
     /// Manifests of sets that are not whole.
     pub(super) broken_sets: BTreeSet<String>,
@@ -62,7 +62,7 @@ pub(super) struct Examined {
 impl Examined {
     /// Whether it will have a variant that is complete: now, or when it has been cut again.
     pub(super) fn has_something_to_show(&self) -> bool {
-        self.variants.iter().any(|event| match event {
+        self.variants.values().flatten().any(|event| match event {
             Event::Variant(VariantEvent::Restored(restored)) => restored.rendered.is_some(),
             Event::Variant(VariantEvent::RecutRequested(_)) => true,
             _ => false,
@@ -77,7 +77,7 @@ pub(super) async fn examine(blobs: &Blobs, sidecar: Sidecar, lengths_only: bool)
         ready_at: Some(sidecar.ready_at),
         ..Created::new(sidecar.id, sidecar.owner.clone(), sidecar.details())
     };
-    let (mut restored, mut recuts) = (Vec::new(), Vec::new());
+    let mut variants = BTreeMap::new();
     let (mut damaged, mut broken_sets) = (Vec::new(), BTreeSet::new());
     for variant in &sidecar.variants {
         let original = match &variant.original {
@@ -93,14 +93,14 @@ pub(super) async fn examine(blobs: &Blobs, sidecar: Sidecar, lengths_only: bool)
         damaged.extend(renditions.into_iter().map(|wrong| damage(wrong, then)));
         let then = if fate == Fate::AsItWas { Then::Gone } else { Then::Failed };
         damaged.extend(variant.original.iter().zip(original).map(|wrong| damage(wrong, then)));
-        restored.push(Event::Variant(VariantEvent::Restored(Box::new(fate.restored(&sidecar, variant)))));
+        let mut told = vec![VariantEvent::Restored(Box::new(fate.restored(&sidecar, variant)))];
         if fate == Fate::CutAgain {
             let asked = RecutRequested { variant_id: variant.id, priority: Priority::Bulk };
-            recuts.push(Event::Variant(VariantEvent::RecutRequested(asked)));
+            told.push(VariantEvent::RecutRequested(asked));
         }
+        variants.insert(variant.id, told.into_iter().map(Event::Variant).collect());
     }
-    restored.extend(recuts);
-    Ok(Examined { sidecar, created, variants: restored, damaged, broken_sets })
+    Ok(Examined { sidecar, created, variants, damaged, broken_sets })
 }
 
 /// What becomes of a variant.

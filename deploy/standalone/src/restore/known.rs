@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Context as _;
 use atelier_events::log::{Filter, READ_LIMIT};
-use atelier_events::{Artwork, ArtworkId, Event, Log, Position, Stream, Unreadable, VariantId};
+use atelier_events::{Artwork, ArtworkId, Event, Log, Position, Stream, Unreadable, VariantId, Version};
 use atelier_index::metadata::{Sidecar, SidecarVariant};
 
 /// Which artworks and variants there are. An id takes some 50 bytes.
@@ -18,12 +18,21 @@ pub(super) struct Known {
 pub(super) enum Standing {
     /// It is not in the log.
     Absent,
-    /// A restoration that was broken off has created it; its variants are missing.
-    Begun,
+    /// It is, but not all of its variants are: a restoration was broken off.
+    Begun(Begun),
     /// It is what the sidecar says, whatever has happened to it since.
     There,
     /// It is another, in words.
     Other(String),
+}
+
+/// An artwork that is in the log in part.
+#[derive(Default)]
+pub(super) struct Begun {
+    /// The last event of its stream.
+    pub(super) version: Version,
+    /// The variants that are there.
+    pub(super) there: HashSet<VariantId>,
 }
 
 impl Known {
@@ -64,16 +73,16 @@ pub(super) async fn standing(log: &Log, sidecar: &Sidecar) -> anyhow::Result<Sta
     if artwork.created_at != sidecar.created_at {
         return differs("another time");
     }
-    if artwork.variants.is_empty() && events.len() == 1 {
-        return Ok(Standing::Begun);
-    }
+    let mut there = HashSet::new();
     for kept in &sidecar.variants {
-        let Some(variant) = artwork.variant(kept.id) else { return differs(&format!("no variant {}", kept.id)) };
+        let Some(variant) = artwork.variant(kept.id) else { continue };
         if !is_same(kept, variant) {
             return differs(&format!("another variant {}", kept.id));
         }
+        there.insert(kept.id);
     }
-    Ok(Standing::There)
+    let Some(last) = events.last().filter(|_| there.len() < sidecar.variants.len()) else { return Ok(Standing::There) };
+    Ok(Standing::Begun(Begun { version: last.version, there }))
 }
 
 /// Whether it is the same version of the work. How far it has come, and what was cut from it, may have changed.

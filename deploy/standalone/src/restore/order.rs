@@ -1,8 +1,8 @@
-//! In which order the log is told: the one in which the old log told of creations and of first renditions, so that lists by
-//! creation and the places in the published gallery come out as they were.
+//! In which order the log is told: the one in which the old log told of creations and of each variant's first renditions, so
+//! that lists by creation and the places in the published gallery, also of works whose cover changed, come out as they were.
 
-use atelier_events::Position;
-use atelier_index::metadata::Sidecar;
+use atelier_events::{Position, VariantId};
+use atelier_index::metadata::{Sidecar, SidecarVariant};
 use time::{Duration, OffsetDateTime};
 
 /// How far the times of one log may run against its positions: a clock that was set back, a transaction that waited.
@@ -11,9 +11,14 @@ const SKEW: Duration = Duration::minutes(1);
 /// A sidecar, and where the old log told of its artwork.
 pub(super) struct Place {
     pub(super) key: String,
-    created: (Position, OffsetDateTime),
-    ready: (Position, OffsetDateTime),
+    created: At,
+    ready: At,
+    /// Each variant, and where it could be shown for the first time; one that could not be is told of with the first that could.
+    variants: Vec<(VariantId, Option<At>)>,
 }
+
+/// A place in the old log, and its time.
+type At = (Position, OffsetDateTime);
 
 /// Something that the log is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +32,25 @@ pub(super) struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
     Create,
-    Restore,
+    Restore(VariantId),
+    /// All that there is to say of it was said.
+    End,
 }
 
 impl Place {
     pub(super) fn of(key: String, sidecar: &Sidecar) -> Self {
-        Self { key, created: (sidecar.position, sidecar.created_at), ready: (sidecar.ready_position, sidecar.ready_at) }
+        let ready = (sidecar.ready_position, sidecar.ready_at);
+        // The first to be shown may have been cut again since: then it was finished later than that.
+        let shown = |variant: &SidecarVariant| match variant.shown_position.zip(variant.finished_at) {
+            Some((position, _)) if position == ready.0 => Some(ready),
+            shown => shown,
+        };
+        Self {
+            key,
+            created: (sidecar.position, sidecar.created_at),
+            ready,
+            variants: sidecar.variants.iter().map(|variant| (variant.id, shown(variant))).collect(),
+        }
     }
 }
 
@@ -40,10 +58,14 @@ impl Place {
 pub(super) fn steps(places: &[Place]) -> (Vec<Step>, bool) {
     let by_time = contradict(places);
     let mut steps: Vec<_> = (places.iter().enumerate())
-        .flat_map(|(place, at)| {
-            // No artwork is restored before it is created, whatever its sidecar says.
-            let (created, ready) = (at.created, (at.ready.0.max(at.created.0), at.ready.1.max(at.created.1)));
-            [(created, Step { place, what: What::Create }), (ready, Step { place, what: What::Restore })]
+        .flat_map(|(place, Place { created, ready, variants, .. })| {
+            // Nothing of an artwork is restored before it is created, whatever its sidecar says.
+            let later = |one: At, other: At| (one.0.max(other.0), one.1.max(other.1));
+            let restored = variants.iter().map(move |(id, shown)| (later(*created, shown.unwrap_or(*ready)), *id));
+            let end = restored.clone().fold(*created, |end, (at, _)| later(end, at));
+            let step = move |what| Step { place, what };
+            let restored = restored.map(move |(at, id)| (at, step(What::Restore(id))));
+            std::iter::once((*created, step(What::Create))).chain(restored).chain([(end, step(What::End))])
         })
         .collect();
     steps.sort_by_key(|((position, at), Step { place, what })| {
@@ -69,15 +91,40 @@ mod tests {
     use super::*;
 
     fn place(key: &str, created: (i64, i64), ready: (i64, i64)) -> Place {
-        let at =
-            |(position, hour): (i64, i64)| (Position(position), OffsetDateTime::UNIX_EPOCH + Duration::hours(hour));
-        Place { key: key.to_owned(), created: at(created), ready: at(ready) }
+        let variants = vec![(VariantId::new(), None)];
+        Place { key: key.to_owned(), created: at(created), ready: at(ready), variants }
     }
 
+    fn at((position, hour): (i64, i64)) -> At {
+        (Position(position), OffsetDateTime::UNIX_EPOCH + Duration::hours(hour))
+    }
+
+    /// Without the ends.
     fn told(places: &[Place]) -> (Vec<String>, bool) {
         let (steps, by_time) = steps(places);
-        let told = |step: &Step| format!("{:?} {}", step.what, places[step.place].key);
-        (steps.iter().map(told).collect(), by_time)
+        let told = |Step { place, what }: &Step| {
+            let Place { key, variants, .. } = &places[*place];
+            match what {
+                What::Create => Some(format!("Create {key}")),
+                What::Restore(_) if variants.len() == 1 => Some(format!("Restore {key}")),
+                What::Restore(id) => {
+                    Some(format!("Restore {key}{}", variants.iter().position(|(variant, _)| variant == id).unwrap()))
+                }
+                What::End => None,
+            }
+        };
+        (steps.iter().filter_map(told).collect(), by_time)
+    }
+
+    #[test]
+    fn a_cover_that_came_later_comes_later_again_and_what_was_never_shown_with_the_first() {
+        let mut covered = place("a", (1, 0), (3, 1));
+        covered.variants = [Some(at((8, 9))), None, Some(at((3, 1)))].map(|at| (VariantId::new(), at)).to_vec();
+        let places = [covered, place("b", (2, 0), (5, 2))];
+        let expected = ["Create a", "Create b", "Restore a1", "Restore a2", "Restore b", "Restore a0"];
+        assert_eq!(told(&places), (expected.map(str::to_owned).to_vec(), false));
+        let (steps, _) = steps(&places);
+        assert_eq!(steps.last(), Some(&Step { place: 0, what: What::End }));
     }
 
     #[test]

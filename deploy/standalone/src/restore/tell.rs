@@ -1,5 +1,5 @@
-//! What the log is told of an artwork, in two steps: that it was created, and, when its turn comes, all its variants at once.
-//! A restoration that is broken off between them finds the artwork without variants, and goes on there.
+//! What the log is told of an artwork, in steps: that it was created, and each variant when its turn comes. A restoration that
+//! is broken off between them, or that another one or a daemon comes between, looks what of it is there, and goes on there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,8 @@ use atelier_events::{
 };
 
 use super::examine::{Damage, Examined};
-use super::known::{self, Known, Standing};
+use super::known::{self, Begun, Known, Standing};
+use super::order::{Step, What};
 use super::{Options, Outcome};
 
 /// Who the log says did it.
@@ -20,8 +21,8 @@ const ACTOR: &str = "atelier-restore";
 /// An artwork about which the log is to be told.
 pub(super) struct Ready {
     pub(super) examined: Examined,
-    /// An earlier restoration has created it, and was broken off.
-    pub(super) created: bool,
+    /// What of it is there, when an earlier restoration was broken off.
+    pub(super) begun: Option<Begun>,
 }
 
 /// What came of a sidecar, with the damage that was found.
@@ -34,8 +35,16 @@ pub(super) struct Restoration<'a> {
     claimed: HashMap<VariantId, ArtworkId>,
     /// Artworks of which a sidecar has spoken.
     seen: HashSet<ArtworkId>,
-    /// Artworks that are created and whose variants are not restored yet, by their place.
-    begun: HashMap<usize, Examined>,
+    /// Artworks that are created and whose variants are not all restored yet, by their place.
+    begun: HashMap<usize, Telling>,
+}
+
+/// An artwork of which there is more to say.
+struct Telling {
+    /// With the variants of which nothing was said yet.
+    examined: Examined,
+    /// The last event of its stream.
+    version: Version,
 }
 
 impl<'a> Restoration<'a> {
@@ -45,11 +54,8 @@ impl<'a> Restoration<'a> {
     }
 
     /// Creates the artwork. None: its variants are to come.
-    pub(super) async fn create(
-        &mut self,
-        place: usize,
-        Ready { examined, created }: Ready,
-    ) -> anyhow::Result<Option<Told>> {
+    pub(super) async fn create(&mut self, place: usize, ready: Ready) -> anyhow::Result<Option<Told>> {
+        let Ready { examined, begun } = ready;
         let Examined { sidecar, damaged, .. } = &examined;
         let id = sidecar.id;
         for variant in &sidecar.variants {
@@ -66,59 +72,102 @@ impl<'a> Restoration<'a> {
             let reason = format!("another sidecar says that it is that of artwork {id}");
             return Ok(Some((Outcome::Conflict { reason }, Vec::new())));
         }
-        if !created && !self.options.dry_run {
-            let event = Event::Artwork(ArtworkEvent::Created(examined.created.clone()));
-            if let Some(outcome) = self.append(&examined, ExpectedVersion::NoStream, vec![event]).await? {
-                return Ok(Some((outcome, Vec::new())));
-            }
-        }
         self.claimed.extend(sidecar.variants.iter().map(|variant| (variant.id, id)));
-        self.begun.insert(place, examined);
+        let created = Event::Artwork(ArtworkEvent::Created(examined.created.clone()));
+        let Begun { version, there } = begun.unwrap_or_default();
+        let mut telling = Telling { examined, version };
+        telling.examined.variants.retain(|variant, _| !there.contains(variant));
+        if version == Version::default()
+            && let Some(outcome) = self.append(&mut telling, None, vec![created]).await?
+        {
+            return Ok(Some((outcome, Vec::new())));
+        }
+        self.begun.insert(place, telling);
         Ok(None)
     }
 
-    /// Restores the variants of an artwork that was created. None: nothing was.
-    pub(super) async fn restore(&mut self, place: usize) -> anyhow::Result<Option<Told>> {
-        let Some(mut examined) = self.begun.remove(&place) else { return Ok(None) };
-        let (artwork_id, title) = (examined.sidecar.id, examined.sidecar.title.clone());
-        let variants = examined.sidecar.variants.len();
-        if self.options.dry_run {
-            return Ok(Some((Outcome::Restorable { artwork_id, title, variants }, examined.damaged)));
-        }
+    /// Restores a variant of an artwork that was created, or at the end all that are left. None: more is to come, or nothing
+    /// was begun.
+    pub(super) async fn restore(&mut self, Step { place, what }: Step) -> anyhow::Result<Option<Told>> {
+        let Some(mut telling) = self.begun.remove(&place) else { return Ok(None) };
         // A set whose manifest is there would be taken for whole by its lengths.
-        for manifest in &examined.broken_sets {
-            self.connections.blobs.delete(manifest).await.with_context(|| format!("deleting {manifest:?}"))?;
+        if !self.options.dry_run {
+            for manifest in std::mem::take(&mut telling.examined.broken_sets) {
+                self.connections.blobs.delete(&manifest).await.with_context(|| format!("deleting {manifest:?}"))?;
+            }
         }
-        let events = std::mem::take(&mut examined.variants);
-        let refused = self.append(&examined, ExpectedVersion::Exactly(Version(1)), events).await?;
-        let outcome = refused.unwrap_or(Outcome::Restored { artwork_id, title, variants });
-        Ok(Some((outcome, examined.damaged)))
+        let next: Vec<VariantId> = match what {
+            What::Restore(variant) => vec![variant],
+            What::Create | What::End => telling.examined.variants.keys().copied().collect(),
+        };
+        for variant in next {
+            let Some(events) = telling.examined.variants.remove(&variant) else { continue };
+            if let Some(outcome) = self.append(&mut telling, Some(variant), events).await? {
+                return Ok(Some((outcome, telling.examined.damaged)));
+            }
+        }
+        if what != What::End {
+            self.begun.insert(place, telling);
+            return Ok(None);
+        }
+        let Examined { sidecar, damaged, .. } = telling.examined;
+        let (artwork_id, title, variants) = (sidecar.id, sidecar.title, sidecar.variants.len());
+        let outcome = if self.options.dry_run {
+            Outcome::Restorable { artwork_id, title, variants }
+        } else {
+            Outcome::Restored { artwork_id, title, variants }
+        };
+        Ok(Some((outcome, damaged)))
     }
 
-    /// Tells the log. Answers what came of it otherwise, when it was not taken.
+    /// Tells the log of the artwork, or of one of its variants, unless it has learned of it meanwhile. Answers what came of the
+    /// artwork otherwise, when it was not taken.
     async fn append(
         &self,
-        examined: &Examined,
-        expected: ExpectedVersion,
+        telling: &mut Telling,
+        variant: Option<VariantId>,
         events: Vec<Event>,
     ) -> anyhow::Result<Option<Outcome>> {
-        let (log, sidecar, context) = (&self.connections.log, &examined.sidecar, Context::command(ACTOR));
-        let events = events.into_iter().map(|event| NewEvent::new(event, &context)).collect();
-        let write = Write { stream: Stream::artwork(sidecar.id), expected, events };
-        match log.append(Append { key: None, writes: vec![write] }).await {
-            Ok(_) => Ok(None),
-            // Somebody else restores at the same time, or another sidecar speaks of the same artwork.
-            Err(AppendError::Conflict { .. }) => Ok(Some(match known::standing(log, sidecar).await? {
-                Standing::There => Outcome::AlreadyThere { artwork_id: sidecar.id },
-                Standing::Other(reason) => Outcome::Conflict { reason },
-                Standing::Absent | Standing::Begun => Outcome::Conflict {
-                    reason: "another restoration is running: repeat this one afterwards".to_owned(),
+        if self.options.dry_run {
+            return Ok(None);
+        }
+        let (log, sidecar, context) = (&self.connections.log, &telling.examined.sidecar, Context::command(ACTOR));
+        let events: Vec<_> = events.into_iter().map(|event| NewEvent::new(event, &context)).collect();
+        let told = i64::try_from(events.len())?;
+        loop {
+            let expected = match telling.version {
+                Version(0) => ExpectedVersion::NoStream,
+                version => ExpectedVersion::Exactly(version),
+            };
+            let write = Write { stream: Stream::artwork(sidecar.id), expected, events: events.clone() };
+            match log.append(Append { key: None, writes: vec![write] }).await {
+                Ok(_) => {
+                    telling.version.0 += told;
+                    return Ok(None);
+                }
+                // Somebody else restores at the same time, a daemon goes on with what is there, or another sidecar speaks of the
+                // same artwork.
+                Err(AppendError::Conflict { .. }) => match known::standing(log, sidecar).await? {
+                    Standing::Begun(Begun { version, there }) if version != telling.version => {
+                        telling.version = version;
+                        telling.examined.variants.retain(|variant, _| !there.contains(variant));
+                        if variant.is_none_or(|variant| there.contains(&variant)) {
+                            return Ok(None);
+                        }
+                    }
+                    Standing::There => return Ok(Some(Outcome::AlreadyThere { artwork_id: sidecar.id })),
+                    Standing::Other(reason) => return Ok(Some(Outcome::Conflict { reason })),
+                    Standing::Absent | Standing::Begun(_) => {
+                        let reason = "the log contradicts itself: `verify` says where".to_owned();
+                        return Ok(Some(Outcome::Conflict { reason }));
+                    }
                 },
-            })),
-            Err(AppendError::Database(error @ sqlx::Error::Encode(_))) => {
-                Ok(Some(Outcome::Skipped { reason: format!("{:#}", anyhow::Error::from(error)) }))
+                Err(AppendError::Database(error @ sqlx::Error::Encode(_))) => {
+                    let reason = format!("{:#}", anyhow::Error::from(error));
+                    return Ok(Some(Outcome::Skipped { reason }));
+                }
+                Err(error) => return Err(error).with_context(|| format!("restoring artwork {}", sidecar.id)),
             }
-            Err(error) => Err(error).with_context(|| format!("restoring artwork {}", sidecar.id)),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use atelier_events::artwork::Created;
+use atelier_events::artwork::{Created, Published};
 use atelier_events::log::Write;
 use atelier_events::variant::{Failed, Restored};
 use atelier_events::{
-    Append, Artwork, ArtworkEvent, ArtworkId, Blob, Connections, Context, Event, ExpectedVersion, NewEvent,
+    Append, Artwork, ArtworkEvent, ArtworkId, Blob, Connections, Context, Event, ExpectedVersion, NewEvent, Position,
     RenditionKind, Stage, Stream, VariantEvent, VariantId, keys, log,
 };
 use atelier_index::gallery;
@@ -51,6 +51,10 @@ async fn sidecars(connections: &Connections) -> BTreeMap<String, Value> {
             for placed in ["position", "readyPosition"] {
                 assert!(sidecar[placed].take().is_number());
             }
+            for variant in sidecar["variants"].as_array_mut().unwrap() {
+                let is_complete = variant["state"] == "completed";
+                assert_eq!(variant["shownPosition"].take().is_number(), is_complete);
+            }
             sidecars.insert(entry.key, sidecar);
         }
     }
@@ -63,17 +67,16 @@ async fn list(connections: &Connections) -> Bytes {
     connections.blobs.get(keys::GALLERY_METADATA, LIMIT).await.unwrap()
 }
 
-/// In the order in which the log first had something to show of each.
-async fn publication(connections: &Connections) -> Vec<ArtworkId> {
+/// Variants in the order in which the log first had something to show of each.
+async fn publication(connections: &Connections) -> Vec<VariantId> {
     let mut shown = Vec::new();
     for event in history(connections).await {
-        let is_ready = match event.event().unwrap() {
-            Event::Variant(VariantEvent::Rendered(_)) => true,
-            Event::Variant(VariantEvent::Restored(restored)) => restored.rendered.is_some(),
-            _ => false,
+        let id = match event.event().unwrap() {
+            Event::Variant(VariantEvent::Rendered(rendered)) => rendered.variant_id,
+            Event::Variant(VariantEvent::Restored(restored)) if restored.rendered.is_some() => restored.variant_id,
+            _ => continue,
         };
-        let id = event.stream.artwork_id().unwrap();
-        if is_ready && !shown.contains(&id) {
+        if !shown.contains(&id) {
             shown.push(id);
         }
     }
@@ -96,7 +99,8 @@ async fn a_gallery_is_what_it_was_in_both_its_orders_and_nothing_is_added_by_rep
         assert_eq!(Artwork { created_position: before.created_position, ..after }, before);
     }
     assert_eq!(publication(&connections).await, publication(&installation.connections).await);
-    assert_eq!(publication(&connections).await, [works[1].id, works[2].id, works[0].id]);
+    let [long, second, third] = works.each_ref().map(|work| work.variants.as_slice());
+    assert_eq!(publication(&connections).await, [second[0], long[0], third[0], long[1]]);
     // Nothing is made again.
     let asks = ["variant.requested", "variant.uploaded", "variant.generated", "variant.recut_requested"];
     assert!(history(&connections).await.iter().all(|event| !asks.contains(&event.event_type.as_str())));
@@ -185,7 +189,8 @@ async fn what_is_damaged_is_named_and_cut_again_from_its_original_or_says_that_i
     assert_eq!(artwork(&connections, second.id).await, None);
 
     let events = connections.log.read_stream(&Stream::artwork(long.id)).await.unwrap();
-    let recut: Vec<Event> = events.iter().map(|event| event.event().unwrap()).rev().take(1).collect();
+    let recut: Vec<Event> = events.iter().map(|event| event.event().unwrap()).collect();
+    let recut = recut.iter().filter(|event| event.type_name() == "variant.recut_requested").collect::<Vec<_>>();
     let [Event::Variant(VariantEvent::RecutRequested(recut))] = recut.as_slice() else { panic!("{recut:?}") };
     assert_eq!(recut.variant_id, long.variants[0]);
     let after = Artwork::of(&events).unwrap().unwrap();
@@ -276,25 +281,34 @@ async fn a_sidecar_that_is_none_is_newer_or_reaches_for_what_is_not_its_own_is_n
 async fn a_restoration_that_was_broken_off_goes_on() {
     let installation = Installation::start().await;
     let [long, ..] = three_works(&installation).await;
-    let (connections, _database) = installation.without_its_log().await;
-    // Dropped as soon as it has told of the first.
-    let broken_off = CancellationToken::new();
-    let restoring = restore(&connections, Options::default(), |progress| {
-        if matches!(progress, atelier_standalone::restore::Progress::Found { .. }) {
-            broken_off.cancel();
+    // The first work is created before the others are restored, and has two of its three variants when both of them are. What
+    // was sent just before it was broken off is told or not.
+    for (others, variants) in [(1, 0..=2), (2, 2..=3)] {
+        let (connections, _database) = installation.without_its_log().await;
+        let (broken_off, mut found) = (CancellationToken::new(), 0);
+        let restoring = restore(&connections, Options::default(), |progress| {
+            found += u64::from(matches!(progress, atelier_standalone::restore::Progress::Found { .. }));
+            if found == others {
+                broken_off.cancel();
+            }
+        });
+        tokio::select! {
+            biased;
+            () = broken_off.cancelled() => {}
+            summary = restoring => panic!("it was not broken off: {summary:?}"),
         }
-    });
-    tokio::select! {
-        biased;
-        () = broken_off.cancelled() => {}
-        summary = restoring => panic!("it was not broken off: {summary:?}"),
+        assert!(variants.contains(&artwork(&connections, long.id).await.unwrap().variants.len()));
+        // The site's daemon goes on with what is there.
+        let published = Published { position: Position(1), url: "/".to_owned() };
+        let published = Event::Artwork(ArtworkEvent::Published(published));
+        tell(&connections, Stream::artwork(long.id), vec![published]).await;
+        let (summary, _) = restored(&connections).await;
+        assert_eq!((summary.restored + summary.already_there, summary.is_whole()), (3, true));
+        assert!(summary.already_there >= others);
+        assert_eq!(publication(&connections).await, publication(&installation.connections).await);
+        let again = artwork(&connections, long.id).await.unwrap().variants;
+        assert_eq!(again, artwork(&installation.connections, long.id).await.unwrap().variants);
     }
-    // The first was created before the others were restored.
-    assert!(artwork(&connections, long.id).await.unwrap().variants.is_empty());
-    let (summary, _) = restored(&connections).await;
-    assert_eq!((summary.restored, summary.already_there, summary.is_whole()), (2, 1, true));
-    assert_eq!(publication(&connections).await, publication(&installation.connections).await);
-    assert_eq!(artwork(&connections, long.id).await.unwrap().variants.len(), 3);
 }
 
 #[tokio::test]

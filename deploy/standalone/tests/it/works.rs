@@ -121,16 +121,16 @@ pub(crate) async fn simple(installation: &Installation, title: &str) -> Work {
     work
 }
 
-/// Three artworks: the first was created before the others and became ready after them, and has a variant of each state
-/// that lasts.
+/// Three artworks: the first was created before the others, became ready between them, has a variant of each state that
+/// lasts, and got another cover after them.
 pub(crate) async fn gallery(installation: &Installation) -> [Work; 3] {
     let mut long = Work::create(installation, "Long in the making").await;
     let first = long.upload(installation).await;
     let second = simple(installation, "Second").await;
-    let third = simple(installation, "Third").await;
     long.render(installation, first).await;
     let refined = long.request(installation).await;
     let refused = long.request(installation).await;
+    let third = simple(installation, "Third").await;
     long.render(installation, refined).await;
     long.fail(installation, refused).await;
     write_sidecars(&installation.connections).await;
