@@ -14,7 +14,7 @@ select j.id, j.consumer, j.position, j.stream, j.priority, j.state::text as stat
           and d.finished_at > now() - interval '5 minutes' and d.id > j.id - 20000) as ended_lately,
        exists (select from leaders where name = 'relay' and lease_until > now()) as relay_leads,
        (select tokens from rates r where r.consumer = j.consumer) as starts_left,
-       e.traceparent, e.type as event_type, now() as now
+       split_part(e.traceparent, '-', 2) as trace_id, e.type as event_type, now() as now
 from current_jobs j
 join events e on e.position = j.position
 left join leases l on l.job = j.id

@@ -76,6 +76,8 @@ pub struct Job {
     pub finished_at: Option<OffsetDateTime>,
     /// How far it has come, of one that runs and says so.
     pub progress: Option<Value>,
+    /// The trace that it belongs to, that of the request which led to its event (32 hexadecimal digits).
+    pub trace_id: Option<String>,
 }
 
 /// Which jobs; a filter that is not set is off.
@@ -87,6 +89,8 @@ pub struct Filter {
     pub state: Option<String>,
     /// About this stream.
     pub stream: Option<Stream>,
+    /// About an artwork of this owner, or an export that they asked for.
+    pub owner: Option<String>,
     /// About this event.
     pub position: Option<Position>,
     /// These.
@@ -160,6 +164,7 @@ impl Filter {
             .bind(self.until)
             .bind(self.before)
             .bind(limit)
+            .bind(&self.owner)
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Which {
     /// About one stream, such as `artwork-<id>`.
     #[arg(long)]
     pub stream: Option<String>,
+    /// About artworks of one owner, or exports that they asked for.
+    #[arg(long)]
+    pub owner: Option<String>,
     /// Whose last error holds these words, whatever their case.
     #[arg(long, value_name = "WORDS")]
     pub error: Option<String>,
@@ -98,7 +101,9 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
 /// Carries it out, until no more jobs are left for it.
 pub async fn order(order: Order, args: OrderArgs, connections: &Connections) -> anyhow::Result<ExitCode> {
     if args.which.names_nothing() && !args.all {
-        bail!("name some jobs by their ids, --consumer, --state, --stream, --error, --since or --until, or give --all");
+        bail!(
+            "name some jobs by their ids, --consumer, --state, --stream, --owner, --error, --since or --until, or give --all"
+        );
     }
     let filter = args.which.filter()?;
     let log = &connections.log;
@@ -147,7 +152,7 @@ impl Order {
 
 impl Which {
     pub(crate) fn names_nothing(&self) -> bool {
-        let words = [&self.consumer, &self.state, &self.stream, &self.error, &self.since, &self.until];
+        let words = [&self.consumer, &self.state, &self.stream, &self.owner, &self.error, &self.since, &self.until];
         self.ids.is_empty() && words.into_iter().all(Option::is_none)
     }
 
@@ -159,6 +164,7 @@ impl Which {
             state: self.state.clone(),
             stream: self.stream.clone().map(Stream::from),
             ids: (!self.ids.is_empty()).then(|| self.ids.clone()),
+            owner: self.owner.clone(),
             error: self.error.clone(),
             since: self.since.as_deref().map(moment).transpose()?,
             until: self.until.as_deref().map(moment).transpose()?,

@@ -52,13 +52,13 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
 }
 
 fn lines(explained: &Explained) -> Vec<String> {
-    let Explained { job, event_type, trace_id, waiting } = explained;
+    let Explained { job, event_type, waiting } = explained;
     let mut lines = vec![
         format!("job {} of {}: {}, attempt {}", job.id, job.consumer, job.state, job.attempt),
         format!("about {event_type} at position {} of {}", job.position, job.stream),
         format!("enlisted {}", table::time(job.created_at)),
     ];
-    if let Some(trace) = trace_id {
+    if let Some(trace) = &job.trace_id {
         lines.push(format!("trace {trace}"));
     }
     if let Some(ended) = job.finished_at {

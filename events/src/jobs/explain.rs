@@ -22,7 +22,6 @@ struct Facts {
     ended_lately: i64,
     relay_leads: bool,
     starts_left: Option<f64>,
-    traceparent: Option<String>,
     event_type: String,
     now: OffsetDateTime,
 }
@@ -35,8 +34,6 @@ pub struct Explained {
     pub job: Job,
     /// The type of the event it is about.
     pub event_type: String,
-    /// The trace that the event belongs to (32 hexadecimal digits).
-    pub trace_id: Option<String>,
     /// What it waits for; none of it when it has ended.
     pub waiting: Waiting,
 }
@@ -144,12 +141,7 @@ impl Reason {
 pub async fn explain(pool: &PgPool, job: i64) -> sqlx::Result<Option<Explained>> {
     let facts: Option<Facts> =
         sqlx::query_as(include_str!("../../sql/explain_job.sql")).bind(job).fetch_optional(pool).await?;
-    Ok(facts.map(|facts| Explained {
-        waiting: facts.waiting(),
-        trace_id: facts.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)).map(str::to_owned),
-        event_type: facts.event_type,
-        job: facts.job,
-    }))
+    Ok(facts.map(|facts| Explained { waiting: facts.waiting(), event_type: facts.event_type, job: facts.job }))
 }
 
 impl Facts {

@@ -33,6 +33,8 @@ pub(crate) struct Listing {
     state: Option<String>,
     /// About this stream, such as `artwork-<id>`.
     stream: Option<String>,
+    /// About artworks of this owner, or exports that they asked for.
+    owner: Option<String>,
     /// Whose last error holds these words, whatever their case.
     error: Option<String>,
     /// That came into their state at this time or later (RFC 3339).
@@ -79,6 +81,8 @@ pub(crate) struct JobAnswer {
     /// How far it has come, of one that runs and says so.
     #[schema(value_type = Option<Object>)]
     progress: Option<Value>,
+    /// The trace that it belongs to: that of the request which led to its event.
+    trace_id: Option<String>,
 }
 
 impl From<Job> for JobAnswer {
@@ -99,6 +103,7 @@ impl From<Job> for JobAnswer {
             attempted_at: job.attempted_at,
             finished_at: job.finished_at,
             progress: job.progress,
+            trace_id: job.trace_id,
         }
     }
 }
@@ -148,12 +153,14 @@ pub(super) async fn list_jobs(
     Params(listing): Params<Listing>,
 ) -> Result<Json<JobsAnswer>, Problem> {
     let limit = check(&listing)?;
-    let words = (&listing.consumer, &listing.state, &listing.stream, &listing.error, &listing.since, &listing.until);
+    let Listing { consumer, state, stream, owner, error, since, until, .. } = &listing;
+    let words = (consumer, state, stream, owner, error, since, until);
     let page = Page::open(format!("jobs {words:?}"), listing.cursor.as_deref(), limit)?;
     let filter = Filter {
         consumer: listing.consumer,
         state: listing.state,
         stream: listing.stream.map(Stream::from),
+        owner: listing.owner,
         error: listing.error,
         since: listing.since.as_deref().and_then(time),
         until: listing.until.as_deref().and_then(time),

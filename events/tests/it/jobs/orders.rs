@@ -124,6 +124,10 @@ async fn an_order_reaches_those_that_its_filter_lets_through() -> anyhow::Result
     assert!(jobs::requeue(&log, &Filter { since: Some(now + hour), ..Filter::default() }).await?.jobs.is_empty());
     let exports = Filter { consumer: Some("exports".to_owned()), ..error("image") };
     assert!(jobs::requeue(&log, &exports).await?.jobs.is_empty());
+    let owner = |name: &str| Filter { owner: Some(name.to_owned()), ..Filter::default() };
+    assert!(jobs::requeue(&log, &owner("nobody")).await?.jobs.is_empty());
+    let dead = Filter { state: Some("discarded".to_owned()), ..owner("ada") };
+    assert_eq!(jobs::list(&database.pool, &dead, 10).await?.iter().map(|job| job.id).collect::<Vec<_>>(), [ids[3]]);
     let thumbnails = Filter { consumer: Some("thumbnails".to_owned()), since: Some(now - hour), ..error("an image") };
     assert_eq!(jobs::purge(&log, &thumbnails).await?.jobs, [ids[3]]);
     assert_eq!(all(&database).await?.len(), 4);

@@ -19,8 +19,6 @@ pub(crate) struct ExplainedJob {
     job: JobAnswer,
     /// The type of the event it is about.
     event_type: String,
-    /// The trace it belongs to.
-    trace_id: Option<String>,
     /// What it waits for, the weightiest first; none when it has ended.
     reasons: Vec<ReasonAnswer>,
     /// When it will run: exact when it waits for a time, a guess by the pace of the last minutes when it waits for its
@@ -58,8 +56,7 @@ impl ReasonAnswer {
 pub(crate) async fn explain_job(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ExplainedJob>, Problem> {
     let unknown = || Problem::new(Kind::NotFound, format!("there is no job {id:?}: GET /v1/jobs lists them"));
     let job: i64 = id.parse().map_err(|_| unknown())?;
-    let Explained { job, event_type, trace_id, waiting } =
-        jobs::explain(app.log.pool(), job).await?.ok_or_else(unknown)?;
+    let Explained { job, event_type, waiting } = jobs::explain(app.log.pool(), job).await?.ok_or_else(unknown)?;
     let reasons = waiting.reasons.iter().map(ReasonAnswer::of).collect::<Result<_, _>>().map_err(Problem::internal)?;
-    Ok(Json(ExplainedJob { job: job.into(), event_type, trace_id, reasons, runs_at: waiting.runs_at }))
+    Ok(Json(ExplainedJob { job: job.into(), event_type, reasons, runs_at: waiting.runs_at }))
 }

@@ -25,6 +25,8 @@ pub(crate) struct JobsOrder {
     state: Option<String>,
     /// About this stream, such as `artwork-<id>`.
     stream: Option<String>,
+    /// About artworks of this owner, or exports that they asked for.
+    owner: Option<String>,
     /// Whose last error holds these words, whatever their case.
     error: Option<String>,
     /// That came into their state at this time or later.
@@ -44,6 +46,7 @@ impl JobsOrder {
             state: self.state,
             stream: self.stream.map(Stream::from),
             ids: self.ids,
+            owner: self.owner,
             error: self.error,
             since: self.since.as_deref().and_then(time),
             until: self.until.as_deref().and_then(time),
@@ -52,7 +55,7 @@ impl JobsOrder {
     }
 
     fn names_nothing(&self) -> bool {
-        let words = [&self.consumer, &self.state, &self.stream, &self.error, &self.since, &self.until];
+        let words = [&self.consumer, &self.state, &self.stream, &self.owner, &self.error, &self.since, &self.until];
         self.ids.is_none() && words.into_iter().all(Option::is_none)
     }
 }
@@ -62,7 +65,7 @@ impl Command for JobsOrder {
         if self.names_nothing() && !self.all {
             flaws.at(
                 "/all",
-                "name some jobs by ids, consumer, state, stream, error, since or until, or give \"all\": true",
+                "name some jobs by ids, consumer, state, stream, owner, error, since or until, or give \"all\": true",
             );
         }
         let most = usize::try_from(BULK_LIMIT).unwrap_or(usize::MAX);
