@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use atelier_events::blobs::Blobs;
-use atelier_events::gallery_metadata::{Entry, GalleryMetadata, Images};
+use atelier_events::blobs::{Blobs, Upload};
+use atelier_events::gallery_metadata::{Entry, Images};
 use atelier_events::{ArtworkId, Log, Position, RenditionKind, Swatch, keys, lead};
-use bytes::Bytes;
+use futures::TryStreamExt as _;
+use sqlx::FromRow;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -83,19 +84,68 @@ pub async fn write(log: &Log, blobs: &Blobs, media_url: &str, force: bool) -> an
     if last <= written && !force {
         return Ok(None);
     }
-    let (metadata, position) = read(&mut tx).await.map(|rows| listed(rows, media_url))?;
-    blobs
-        .put_mutable(keys::GALLERY_METADATA, bytes(&metadata)?, "application/json")
-        .await
-        .with_context(|| format!("writing {}", keys::GALLERY_METADATA))?;
+    let mut document = List::begin(blobs)?;
+    let mut position = Position(0);
+    let mut rows = sqlx::query_as::<_, Row>(include_str!("../sql/read_gallery.sql")).fetch(&mut *tx);
+    while let Some(row) = rows.try_next().await? {
+        position = position.max(row.shown_position);
+        document.add(row.shown_at, &row.entry(media_url)).await?;
+    }
+    drop(rows);
+    document.finish().await?;
     lead::advance(log.pool(), CHECKPOINT, position).await?;
     tx.commit().await?;
     Ok(Some(position))
 }
 
-/// The file's bytes: the same for the same artworks.
-pub(crate) fn bytes(metadata: &GalleryMetadata) -> anyhow::Result<Bytes> {
-    Ok(Bytes::from(serde_json::to_vec(metadata)?))
+/// The list on its way to the bucket, artwork by artwork: it takes no more memory when there are more. The same bytes for the
+/// same artworks, those of a [`GalleryMetadata`].
+///
+/// [`GalleryMetadata`]: atelier_events::gallery_metadata::GalleryMetadata
+pub(crate) struct List {
+    upload: Upload,
+    /// What has not been handed on.
+    text: Vec<u8>,
+    last_updated: Option<OffsetDateTime>,
+}
+
+/// So many bytes are handed on at once.
+const HANDED_ON: usize = 64 * 1024;
+
+impl List {
+    pub(crate) fn begin(blobs: &Blobs) -> anyhow::Result<Self> {
+        let upload = blobs.upload_mutable(keys::GALLERY_METADATA, "application/json")?;
+        Ok(Self { upload, text: br#"{"artworks":["#.to_vec(), last_updated: None })
+    }
+
+    /// The next artwork, and when it changed last.
+    pub(crate) async fn add(&mut self, updated_at: OffsetDateTime, entry: &Entry) -> anyhow::Result<()> {
+        if self.last_updated.is_some() {
+            self.text.push(b',');
+        }
+        self.last_updated = self.last_updated.max(Some(updated_at));
+        serde_json::to_writer(&mut self.text, entry)?;
+        if self.text.len() >= HANDED_ON {
+            let text = std::mem::replace(&mut self.text, Vec::with_capacity(2 * HANDED_ON));
+            self.upload.write(text.into()).await.with_context(writing)?;
+        }
+        Ok(())
+    }
+
+    /// Puts it in the place of the one that is there.
+    pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
+        let updated = self.last_updated.map(|time| time.format(&Rfc3339)).transpose()?;
+        self.text.extend_from_slice(br#"],"lastUpdated":"#);
+        serde_json::to_writer(&mut self.text, &updated)?;
+        self.text.push(b'}');
+        self.upload.write(self.text.into()).await.with_context(writing)?;
+        self.upload.finish().await.with_context(writing)?;
+        Ok(())
+    }
+}
+
+fn writing() -> String {
+    format!("writing {}", keys::GALLERY_METADATA)
 }
 
 #[derive(FromRow)]
@@ -118,17 +168,6 @@ struct Row {
     palette: Json<Vec<Swatch>>,
     placeholder: String,
     keys: Json<BTreeMap<RenditionKind, String>>,
-}
-
-async fn read(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as(include_str!("../sql/read_gallery.sql")).fetch_all(connection).await
-}
-
-fn listed(rows: Vec<Row>, media_url: &str) -> (GalleryMetadata, Position) {
-    let position = rows.iter().map(|row| row.shown_position).max().unwrap_or_default();
-    let last_updated = rows.iter().map(|row| row.shown_at).max();
-    let artworks = rows.into_iter().map(|row| row.entry(media_url)).collect();
-    (GalleryMetadata { artworks, last_updated }, position)
 }
 
 impl Row {

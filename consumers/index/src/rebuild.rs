@@ -3,13 +3,11 @@
 use std::pin::pin;
 
 use atelier_events::blobs::Blobs;
-use atelier_events::gallery_metadata::GalleryMetadata;
-use atelier_events::keys;
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
 use crate::found;
-use crate::gallery;
+use crate::gallery::List;
 use crate::metadata::Sidecar;
 
 /// What a rebuild found.
@@ -33,10 +31,14 @@ pub async fn rebuild(blobs: &Blobs, media_url: &str) -> anyhow::Result<Rebuilt> 
         }
     }
     sidecars.sort_by_key(|sidecar| std::cmp::Reverse((sidecar.position, sidecar.id)));
-    let last_updated = sidecars.iter().map(|sidecar| sidecar.updated_at).max();
-    let artworks: Vec<_> = sidecars.iter().filter_map(|sidecar| sidecar.entry(media_url)).collect();
-    let count = artworks.len();
-    let bytes = gallery::bytes(&GalleryMetadata { artworks, last_updated })?;
-    blobs.put_mutable(keys::GALLERY_METADATA, bytes, "application/json").await?;
-    Ok(Rebuilt { artworks: count, unreadable })
+    let mut list = List::begin(blobs)?;
+    let mut artworks = 0;
+    for sidecar in &sidecars {
+        if let Some(entry) = sidecar.entry(media_url) {
+            list.add(sidecar.updated_at, &entry).await?;
+            artworks += 1;
+        }
+    }
+    list.finish().await?;
+    Ok(Rebuilt { artworks, unreadable })
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::unfinished::SentBefore;
-use super::{Blob, BlobError, Blobs, IMMUTABLE, hex, key, observed};
+use super::{Blob, BlobError, Blobs, IMMUTABLE, MUTABLE, hex, key, observed};
 
 /// Length of a part in bytes, where nobody said how many would come. All but the last are of the same length, as R2 demands.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -26,7 +26,7 @@ const PART_STEP: usize = 1024 * 1024;
 /// Two keep the line busy while the next part is filled; each more would only cost memory.
 const PARTS_IN_FLIGHT: usize = 2;
 
-/// A blob of unknown length on its way to the store, immutable as one of [`Blobs::put`].
+/// A blob of unknown length on its way to the store, immutable as one of [`Blobs::put`] unless it was begun as another.
 ///
 /// It becomes visible under its key by [`Upload::finish`] and not before. Dropped before that, it is aborted in the
 /// background; after a crash its parts stay until `atelier sweep` or the store's own sweep, which the embedded server does
@@ -36,6 +36,7 @@ pub struct Upload {
     blobs: Blobs,
     key: String,
     media_type: String,
+    cache_control: &'static str,
     sha256: Sha256,
     length: u64,
     filling: BytesMut,
@@ -70,6 +71,7 @@ impl Blobs {
             blobs: self.clone(),
             key: key.to_owned(),
             media_type: media_type.to_owned(),
+            cache_control: IMMUTABLE,
             sha256: Sha256::new(),
             length: 0,
             filling: BytesMut::new(),
@@ -77,6 +79,14 @@ impl Blobs {
             before: None,
             parts: None,
         })
+    }
+
+    /// Begins one that will be written again under the same key, as [`Blobs::put_mutable`] does: until it is finished, what was
+    /// there before is there.
+    pub fn upload_mutable(&self, key: &str, media_type: &str) -> Result<Upload, BlobError> {
+        let mut upload = self.upload(key, media_type)?;
+        upload.cache_control = MUTABLE;
+        Ok(upload)
     }
 
     /// Begins a blob whose bytes are the same each time it is tried, of about `expected` bytes, or goes on with it: a part
@@ -124,7 +134,7 @@ impl Upload {
         if self.parts.is_none() {
             let bytes = mem::take(&mut self.filling).freeze();
             let sha256 = hex(&mem::take(&mut self.sha256).finalize());
-            return self.blobs.put_hashed(&self.key, bytes, sha256, &self.media_type).await;
+            return self.blobs.store(&self.key, bytes, sha256, &self.media_type, self.cache_control).await;
         }
         if !self.filling.is_empty() {
             self.send_part().await?;
@@ -154,7 +164,7 @@ impl Upload {
             let begun_before = self.before.as_ref().and_then(|before| before.upload_id.clone());
             let upload_id = match begun_before {
                 Some(upload_id) => upload_id,
-                None => begin(&self.blobs, &self.key, &self.media_type).await?,
+                None => self.begin().await?,
             };
             let in_flight_limit = if self.part_bytes > PART_BYTES { 1 } else { PARTS_IN_FLIGHT };
             self.parts = Some(Parts::of(upload_id, in_flight_limit));
@@ -168,6 +178,16 @@ impl Upload {
             return Ok(());
         }
         parts.send(&self.blobs, &self.key, part).await
+    }
+
+    async fn begin(&self) -> Result<String, BlobError> {
+        let Self { blobs, key, .. } = self;
+        let request = blobs.client.create_multipart_upload().bucket(&blobs.bucket).key(key);
+        let request = request.content_type(&self.media_type).cache_control(self.cache_control);
+        let answer = observed("begin_upload", key, request.send()).await;
+        let begun = answer.map_err(|error| BlobError::of(&blobs.bucket, key, error))?;
+        // A store that names no upload will refuse its first part.
+        Ok(begun.upload_id().unwrap_or_default().to_owned())
     }
 
     async fn complete(&mut self) -> Result<(), BlobError> {
@@ -200,15 +220,6 @@ impl Drop for Upload {
             }
         });
     }
-}
-
-async fn begin(blobs: &Blobs, key: &str, media_type: &str) -> Result<String, BlobError> {
-    let request = blobs.client.create_multipart_upload().bucket(&blobs.bucket).key(key);
-    let request = request.content_type(media_type).cache_control(IMMUTABLE);
-    let answer = observed("begin_upload", key, request.send()).await;
-    let begun = answer.map_err(|error| BlobError::of(&blobs.bucket, key, error))?;
-    // A store that names no upload will refuse its first part.
-    Ok(begun.upload_id().unwrap_or_default().to_owned())
 }
 
 impl Parts {

@@ -1,6 +1,7 @@
 //! The documents in the bucket: sidecars from which everything can be restored, and the list of all artworks.
 
 use atelier_events::artwork::Created;
+use atelier_events::blobs::PART_BYTES;
 use atelier_events::gallery_metadata::GalleryMetadata;
 use atelier_events::{ArtworkEvent, ArtworkId, Consumer, Details, Event, Stream, VariantId, VariantState, keys};
 use atelier_index::gallery;
@@ -129,6 +130,26 @@ async fn the_list_has_active_artworks_newest_first_and_the_same_bytes_from_sidec
     assert_eq!(rebuilt.artworks, 30);
     assert_eq!(rebuilt.unreadable.iter().map(|(key, _)| key).collect::<Vec<_>>(), [&junk]);
     assert_eq!(list(&bucket).await?.0, bytes);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_longer_than_a_part_of_an_upload_is_whole_and_replaces_the_one_before() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    let mut shown = Vec::new();
+    for number in 0..3 {
+        let description = format!("{number}").repeat(PART_BYTES * 2 / 5);
+        shown.push(story.complete(Details { description, ..titled("Long") }).await?.0);
+        story.read_model().await?;
+        gallery::write(&story.log, &bucket.blobs, MEDIA, false).await?;
+        let bytes = bucket.blobs.get(keys::GALLERY_METADATA, 64 << 20).await?;
+        assert_eq!(bytes.len() > PART_BYTES, number == 2);
+        let metadata: GalleryMetadata = serde_json::from_slice(&bytes)?;
+        assert!(metadata.artworks.iter().map(|entry| entry.id).eq(shown.iter().rev().copied()));
+        assert_eq!(bytes, serde_json::to_vec(&metadata)?, "the same bytes as in one piece");
+    }
+    let head = bucket.blobs.head(keys::GALLERY_METADATA).await?;
+    assert_eq!(head.map(|head| head.media_type).as_deref(), Some("application/json"));
     Ok(())
 }
 
