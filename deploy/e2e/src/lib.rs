@@ -3,6 +3,7 @@
 pub mod collector;
 
 mod bucket;
+mod gauges;
 mod newer;
 mod proxy;
 pub mod queues;
@@ -17,6 +18,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 pub use bucket::Bucket;
+pub use gauges::Gauges;
 pub use newer::append_newer;
 pub use proxy::{Direction, Proxy};
 

@@ -1,12 +1,12 @@
 //! The relay: one leads, whoever dies, and nothing is lost.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use atelier_e2e::{Broker, append_newer};
+use atelier_e2e::{Broker, Gauges, append_newer, until};
 use atelier_events::bus::{Bus, BusError, DeadLetters, Inbox, Message, RabbitBus, Received};
 use atelier_events::{ArtworkId, Consumer, Position, Recorded, Stream, jobs, lead};
 use atelier_producer::relay;
@@ -139,6 +139,31 @@ async fn a_bus_that_is_down_delays_events_and_loses_none() -> anyhow::Result<()>
     let expected: Vec<i64> = (1..=32).collect();
     assert_eq!(*taken.lock().expect("nobody panics with it"), expected);
     check_jobs(studio.log.pool(), 16).await?;
+    shutdown.cancel();
+    relay.await??;
+    Ok(())
+}
+
+// One thread: the recorder is that thread's, so that tests beside this one do not write to it.
+#[tokio::test]
+async fn a_relay_that_cannot_publish_tells_how_far_it_is_behind_until_it_has_caught_up() -> anyhow::Result<()> {
+    let gauges = Gauges::default();
+    let _guard = metrics::set_default_local_recorder(&gauges);
+    let studio = Studio::open().await?;
+    let is_down = Arc::new(AtomicBool::new(true));
+    let down_still = Arc::clone(&is_down);
+    let trouble = move |_| -> BoxFuture<'static, _> {
+        let down_still = down_still.load(Ordering::SeqCst);
+        Box::pin(async move { if down_still { Err(down()) } else { Ok(()) } })
+    };
+    let bus: Arc<dyn Bus> = Arc::new(Troubled { bus: studio.bus.clone(), trouble });
+    let (relay, shutdown) = start(&studio, &bus);
+    studio.post("/v1/generations", &json!({ "prompt": "x", "count": 2 })).await?;
+    let lag = || (gauges.value("atelier_relay_lag_events"), gauges.value("atelier_relay_lag_seconds"));
+    let is_behind = |(events, seconds): (f64, f64)| (events - 4.0).abs() < f64::EPSILON && seconds > 0.0;
+    until("it tells how far it is behind", async || Ok(is_behind(lag()))).await?;
+    is_down.store(false, Ordering::SeqCst);
+    until("it tells that it has caught up", async || Ok(lag() == (0.0, 0.0))).await?;
     shutdown.cancel();
     relay.await??;
     Ok(())

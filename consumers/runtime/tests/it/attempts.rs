@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use atelier_events::ExpectedVersion;
-use atelier_runtime::{ConsumerSettings, Outcome};
+use atelier_events::{Consumer, ExpectedVersion};
+use atelier_runtime::{ConsumerOverrides, ConsumerSettings, Outcome};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::time::timeout;
 
@@ -20,6 +20,7 @@ over_both_buses! {
     a_snoozed_job_runs_again_and_loses_no_attempt,
     an_attempt_that_takes_too_long_is_stopped_and_tried_again,
     no_more_attempts_run_at_a_time_than_allowed_and_as_many_as_allowed_do,
+    a_consumer_s_own_rate_is_that_of_all_its_workers_together,
     a_result_that_the_database_or_the_log_refuses_disturbs_no_other_job,
 }
 
@@ -141,6 +142,29 @@ async fn no_more_attempts_run_at_a_time_than_allowed_and_as_many_as_allowed_do(s
     }
     stage.until_all("completed", &events).await?;
     running.stop().await
+}
+
+async fn a_consumer_s_own_rate_is_that_of_all_its_workers_together(stage: &Stage) -> anyhow::Result<()> {
+    const PER_SECOND: u32 = 10;
+    let own = ConsumerOverrides { rate_per_minute: Some(PER_SECOND * 60), ..ConsumerOverrides::default() };
+    let settings = ConsumerSettings { thumbnails: own, concurrency: 8, ..Stage::settings() }.of(Consumer::Thumbnails);
+    let events = stage.publish(16).await?;
+    let before = Instant::now();
+    let workers = [(); 2].map(|()| {
+        let (job, begun) = scripted(|attempt| async move { Ok(done(&attempt)) });
+        (stage.start(job, settings.clone()), begun)
+    });
+    stage.until_all("completed", &events).await?;
+    // One start is there at the beginning, and the others come ten a second.
+    let least = Duration::from_secs(u64::try_from(events.len())? - 1) / PER_SECOND;
+    assert!(before.elapsed() >= least, "{:?} for {} starts", before.elapsed(), events.len());
+    let mut starts = 0;
+    for (running, begun) in workers {
+        running.stop().await?;
+        starts += begun.all().len();
+    }
+    assert_eq!(starts, events.len());
+    Ok(())
 }
 
 async fn a_result_that_the_database_or_the_log_refuses_disturbs_no_other_job(stage: &Stage) -> anyhow::Result<()> {

@@ -1,48 +1,14 @@
 //! A projection says how far it is behind the log, above all when it cannot go on.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use atelier_e2e::until;
+use atelier_e2e::{Gauges, until};
 use atelier_events::{Consumer, Position, Recorded};
 use atelier_runtime::{Projection, run_projection};
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{Carrier, Running, Stage, over};
-
-/// Keeps gauges, by name.
-#[derive(Default)]
-struct Gauges(Mutex<HashMap<String, Arc<AtomicU64>>>);
-
-impl Gauges {
-    fn handle(&self, name: &str) -> Arc<AtomicU64> {
-        Arc::clone(self.0.lock().expect("nobody panics with it").entry(name.to_owned()).or_default())
-    }
-
-    fn value(&self, name: &str) -> f64 {
-        f64::from_bits(self.handle(name).load(Ordering::SeqCst))
-    }
-}
-
-impl Recorder for Gauges {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::noop()
-    }
-
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.handle(key.name()))
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
 
 /// Applies nothing until it is let.
 struct Held {

@@ -75,6 +75,13 @@ async fn a_producer_killed_between_append_publish_and_confirm_loses_nothing_and_
         line.cut();
         line.pass();
         check(processes, &accepted).await?;
+
+        // The same, and nothing breaks: the relay gives up waiting and begins anew, and the confirm comes after all.
+        publish_unconfirmed(processes, &line, "late", &mut accepted).await?;
+        let tried = line.connections();
+        until("the relay waits no longer", || async { Ok(line.connections() > tried) }).await?;
+        line.pass();
+        check(processes, &accepted).await?;
         producer.stop().await
     })
     .await;
