@@ -7,7 +7,8 @@ const FILES = { name: `files ${scope}`, limit: 600 };
 const keep = async ({ name, limit }, request, answer) => {
   const cache = await caches.open(name);
   await cache.put(request, answer);
-  const kept = await cache.keys();
+  /* The front stays: it is where a page leads that was never seen. */
+  const kept = (await cache.keys()).filter(({ url }) => url !== scope);
   await Promise.all(kept.slice(0, Math.max(0, kept.length - limit)).map((old) => cache.delete(old)));
 };
 

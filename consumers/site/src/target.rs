@@ -141,6 +141,14 @@ impl Target {
         Ok(Difference { puts: puts.map(|(length, path)| (path, length)).collect(), gone })
     }
 
+    /// Refuses the live release, changed by this, where it is more than the target takes. Changes nothing.
+    pub async fn check(&self, folder: &Folder, next: &Difference) -> Result<(), TargetError> {
+        match &self.means {
+            Means::Workers(workers) => workers.check(folder.hold().await?.map(Arc::new), next).await,
+            Means::Folder | Means::Bucket(_) | Means::Command(_) => Ok(()),
+        }
+    }
+
     /// Paths that are other there than in the live release, as far as it can be asked. What is going to be deleted is not
     /// among them. Changes nothing.
     pub async fn differing(&self, folder: &Folder) -> Result<BTreeSet<String>, TargetError> {

@@ -1,6 +1,6 @@
 //! The live release, held still while it is brought elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,12 @@ impl Held {
     /// All its paths.
     pub fn paths(&self) -> Result<Vec<String>, DeployError> {
         files_below(&self.tree)
+    }
+
+    /// All its paths with the lengths of their files. Blocks.
+    pub(crate) fn lengths(&self) -> Result<BTreeMap<String, u64>, DeployError> {
+        let paths = self.paths()?.into_iter();
+        Ok(paths.filter_map(|path| self.length(&path).map(|length| (path, length))).collect())
     }
 
     /// The length of a file; none where there is no such file.

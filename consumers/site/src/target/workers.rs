@@ -12,7 +12,7 @@
 mod api;
 mod hashes;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
 use super::settings::WorkersSettings;
-use super::{Look, TargetError};
+use super::{Difference, Look, TargetError};
 use crate::release::{Folder, Held, blocking};
 use api::{Api, File};
 use hashes::Hashes;
@@ -34,10 +34,30 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub(super) struct Workers {
     api: Api,
-    max_files: usize,
-    max_file_bytes: u64,
+    limits: Limits,
     identity: String,
     retries: RetryPolicy,
+}
+
+/// What a Worker takes.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    max_files: usize,
+    max_file_bytes: u64,
+}
+
+impl Limits {
+    /// Refuses so many files, of which this is the longest.
+    fn check(self, files: usize, longest: Option<(&str, u64)>) -> Result<(), TargetError> {
+        let Self { max_files, max_file_bytes } = self;
+        if files > max_files {
+            return Err(TargetError::TooManyFiles { files, limit: max_files });
+        }
+        match longest.filter(|(_, length)| *length > max_file_bytes) {
+            Some((path, length)) => Err(TargetError::TooLarge { path: path.to_owned(), length, limit: max_file_bytes }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What was sent.
@@ -62,8 +82,7 @@ impl Workers {
         }
         Ok(Self {
             api: Api::new(settings)?,
-            max_files: settings.max_files,
-            max_file_bytes: settings.max_file_bytes,
+            limits: Limits { max_files: settings.max_files, max_file_bytes: settings.max_file_bytes },
             identity: format!("workers {}/{}/{}", settings.api_url, settings.account_id, settings.script),
             retries,
         })
@@ -73,20 +92,21 @@ impl Workers {
         &self.identity
     }
 
+    /// Refuses the live release, changed by this, if it is more than a Worker takes. Changes nothing.
+    pub(super) async fn check(&self, held: Option<Arc<Held>>, next: &Difference) -> Result<(), TargetError> {
+        let there = match held {
+            Some(held) => blocking(move || held.lengths()).await?,
+            None => BTreeMap::new(),
+        };
+        let stays = there.iter().filter(|(path, _)| !next.gone.contains(*path) && !next.puts.contains_key(*path));
+        let files: Vec<_> = stays.chain(&next.puts).map(|(path, length)| (path.as_str(), *length)).collect();
+        self.limits.check(files.len(), files.iter().copied().max_by_key(|(_, length)| *length))
+    }
+
     /// Makes a version of the Worker that has the release, and no other file.
     pub(super) async fn bring(&self, folder: &Folder, held: &Arc<Held>, look: Look) -> Result<Sent, TargetError> {
-        let (max_files, max_file_bytes) = (self.max_files, self.max_file_bytes);
-        let check = move |files: usize, longest: Option<(&str, u64)>| {
-            if files > max_files {
-                return Err(TargetError::TooManyFiles { files, limit: max_files });
-            }
-            match longest.filter(|(_, length)| *length > max_file_bytes) {
-                Some((path, length)) => {
-                    Err(TargetError::TooLarge { path: path.to_owned(), length, limit: max_file_bytes })
-                }
-                None => Ok(()),
-            }
-        };
+        let limits = self.limits;
+        let check = move |files: usize, longest: Option<(&str, u64)>| limits.check(files, longest);
         let (beside, still) = (folder.clone(), Arc::clone(held));
         let hashes = blocking(move || Hashes::of(&beside, &still, look, check)).await?;
         let session = self.repeated(|| self.api.begin(&hashes.files)).await?;

@@ -1,10 +1,6 @@
 //! What readers find: the script of the page (`assets/shard.js`) on the shards that are written for it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use atelier_events::Swatch;
 use atelier_site::gallery::Artwork;
@@ -12,11 +8,9 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::sample;
+use crate::{node, sample};
 
 const SCRIPT: &str = include_str!("../../assets/shard.js");
-/// Where it is set, a check that cannot be made is a failure.
-const REQUIRED: &str = "REQUIRE_BROWSER";
 
 #[derive(Default, Serialize)]
 struct Query {
@@ -64,23 +58,7 @@ fn asked(pages: &BTreeMap<String, Vec<u8>>, queries: &[Query]) -> Option<Vec<Ans
     let index = json("search.json");
     let shards = index["shards"].as_array().expect("a list").iter().map(|path| json(path.as_str().expect("a path")));
     let told = json!({ "script": SCRIPT, "shards": shards.collect::<Vec<_>>(), "queries": queries });
-    let search = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/search.mjs");
-    let node = Command::new("node").arg(search).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut node = match node {
-        Ok(node) => node,
-        Err(error) if std::env::var_os(REQUIRED).as_deref().is_none_or(OsStr::is_empty) => {
-            writeln!(std::io::stderr(), "NOT CHECKED for want of node 18 or newer: {error}")
-                .expect("standard error is open");
-            return None;
-        }
-        Err(error) => panic!("the search cannot be tried for want of node 18 or newer: {error}"),
-    };
-    let mut input = node.stdin.take().expect("it was asked for");
-    input.write_all(told.to_string().as_bytes()).expect("the script reads");
-    drop(input);
-    let output = node.wait_with_output().expect("it is a child of this process");
-    assert!(output.status.success(), "the script failed, see above");
-    Some(serde_json::from_slice(&output.stdout).expect("the script answers every query"))
+    node::run("search.mjs", &told).map(|answers| serde_json::from_value(answers).expect("an answer for every query"))
 }
 
 fn works(change: impl Fn(u32, &mut Artwork), count: u32) -> BTreeMap<String, Vec<u8>> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use atelier_site::release::{Compare, Folder};
 use atelier_site::target::settings::{TargetKind, TargetSettings, WorkersSettings};
-use atelier_site::target::{Brought, Look, Target, TargetError};
+use atelier_site::target::{Brought, Difference, Look, Target, TargetError};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -205,10 +205,12 @@ impl Scene {
         self.look(Look::Changes).await
     }
 
+    fn target(&self) -> Result<Target, TargetError> {
+        Target::new(&self.settings, &atelier_events::blobs::StoreSettings::default(), "https://art.example")
+    }
+
     async fn look(&self, look: Look) -> Result<Brought, TargetError> {
-        let target =
-            Target::new(&self.settings, &atelier_events::blobs::StoreSettings::default(), "https://art.example")?;
-        Ok(target.bring(&self.folder, look, || Ok(vec![])).await?.expect("there is a release"))
+        Ok(self.target()?.bring(&self.folder, look, || Ok(vec![])).await?.expect("there is a release"))
     }
 
     fn cloud<T>(&self, look: impl FnOnce(&mut Cloud) -> T) -> T {
@@ -313,6 +315,17 @@ async fn limits_are_checked_before_anything_is_sent() -> anyhow::Result<()> {
     scene.settings.workers.max_files = 20;
     let refused = scene.bring().await.expect_err("too many").to_string();
     let files = files(&scene.place.path().join("site"));
+    // A rehearsal says so before there is such a release: of what is live and what will be.
+    let page = |length| Difference { puts: [("one-more.html".to_owned(), length)].into(), ..Difference::default() };
+    scene.settings.workers.max_files = files.len();
+    let too_many = scene.target()?.check(&scene.folder, &page(10)).await.expect_err("too many").to_string();
+    assert!(too_many.contains(&format!("has {} files", files.len() + 1)), "{too_many}");
+    let gone = files.keys().next().expect("there are files").clone();
+    let instead = Difference { gone: [gone].into(), ..page(10) };
+    scene.target()?.check(&scene.folder, &instead).await.expect("as many as before");
+    let large = Difference { puts: page(26 << 20).puts, ..instead };
+    let too_large = scene.target()?.check(&scene.folder, &large).await.expect_err("too large").to_string();
+    assert!(too_large.contains("one-more.html"), "{too_large}");
     assert!(refused.contains(&format!("has {} files", files.len())) && refused.contains("max_files"), "{refused}");
     scene.settings.workers.max_files = 20_000;
     scene.settings.workers.max_file_bytes = 1_000;
