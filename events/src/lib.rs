@@ -21,6 +21,7 @@ pub mod log;
 pub mod operations;
 pub mod passed_over;
 pub mod poison;
+pub mod replays;
 pub mod settings;
 pub mod signal;
 pub mod site;

@@ -25,11 +25,15 @@ pub enum Channel {
     Settled,
     /// Jobs have been cancelled: attempts at them are to be stopped.
     Cancelled,
+    /// Replays have been asked for or cancelled.
+    Replays,
 }
 
 impl Channel {
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Log, Self::Settled, Self::Cancelled].into_iter().chain(Consumer::ALL.into_iter().map(Self::Jobs))
+        [Self::Log, Self::Settled, Self::Cancelled, Self::Replays]
+            .into_iter()
+            .chain(Consumer::ALL.into_iter().map(Self::Jobs))
     }
 
     fn name(self) -> String {
@@ -38,6 +42,7 @@ impl Channel {
             Self::Jobs(consumer) => format!("atelier_jobs_{consumer}"),
             Self::Settled => "atelier_settled".to_owned(),
             Self::Cancelled => "atelier_cancelled".to_owned(),
+            Self::Replays => "atelier_replays".to_owned(),
         }
     }
 }

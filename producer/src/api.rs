@@ -10,6 +10,7 @@ mod health;
 mod jobs;
 mod poison;
 mod recuts;
+mod replays;
 mod uploads;
 mod verification;
 
@@ -96,6 +97,9 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(consumers::list_consumers))
         .routes(routes!(consumers::pause_consumer))
         .routes(routes!(consumers::resume_consumer))
+        .routes(routes!(replays::list_replays, replays::ask_replay))
+        .routes(routes!(replays::read_replay))
+        .routes(routes!(replays::cancel_replay))
         .routes(routes!(events_feed::follow_events))
         .routes(routes!(verification::verify_log))
         .routes(routes!(health::read_metrics))

@@ -25,7 +25,7 @@ pub struct Manifest {
     pub files: Files,
     /// Which variants of each artwork it holds.
     pub variants: Variants,
-    /// Its pictures: artworks in the order they were created, and of each its variants in the order the log learned of them.
+    /// Its pictures: artworks in the order they were created, and of each its variants in the order they were asked for.
     pub artworks: Vec<ManifestEntry>,
     /// What was asked for and is not in it.
     pub missing: Vec<Missing>,

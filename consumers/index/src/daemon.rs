@@ -4,6 +4,7 @@ use atelier_runtime::Daemon;
 
 use crate::gallery;
 use crate::projection::ReadModel;
+use crate::replay;
 use crate::settings::IndexSettings;
 use crate::sidecars::Sidecars;
 
@@ -13,6 +14,8 @@ pub async fn run(daemon: &mut Daemon, settings: IndexSettings) -> anyhow::Result
     let read_model = ReadModel::open(&log).await?.keeping(settings.kept_artworks);
     let moved = read_model.moved();
     daemon.run_job(Sidecars::new(log.clone(), blobs.clone()));
+    let asked = log.clone();
+    daemon.run(|shutdown| replay::asked::serve(asked, shutdown));
     daemon.run(|shutdown| gallery::keep(log, blobs, settings, moved, shutdown));
     daemon.run_projection(read_model);
     Ok(())

@@ -11,6 +11,7 @@
 //! Until the swap readers and the daemon have nothing to do with it. Whatever ends a replay before (a signal, a crash, a
 //! lost connection) leaves the live read model as it was, and the next replay goes on where it stopped.
 
+pub(crate) mod asked;
 mod build;
 pub mod command;
 mod load;

@@ -7,12 +7,14 @@
 //! it is noted what has changed.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use atelier_events::artwork::Published as Told;
 use atelier_events::log::{Append, AppendError, READ_LIMIT, Write};
+use atelier_events::replays::{self, HEARTBEAT, Replay};
 use atelier_events::site::Deployed;
 use atelier_events::{
     ArtworkEvent, Blobs, Consumer, Event, ExpectedVersion, Log, NewEvent, Position, Recorded, Site as SiteState,
@@ -21,10 +23,12 @@ use atelier_events::{
 use atelier_runtime::Projection;
 use futures::future::join_all;
 use time::OffsetDateTime;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gallery::Image;
 use crate::pages::Site;
 use crate::release::{Compare, DeployError, Folder, Release};
+use crate::replay::Outcome;
 use crate::settings::SiteSettings;
 use crate::target::{Brought, Difference, Look, Target, TargetError};
 use crate::untold::Untold;
@@ -167,17 +171,48 @@ impl Publication {
         Ok(Replayed { release, differing })
     }
 
+    /// Replays, or compares, for somebody who asked for it over HTTP, and says what came of it.
+    async fn replay_as_asked(&mut self, asked: Replay) -> anyhow::Result<()> {
+        tracing::info!(
+            replay = asked.id,
+            replay.dry_run = asked.dry_run,
+            replay.by = asked.asked_by,
+            "replaying the site"
+        );
+        let pool = self.log.pool().clone();
+        let done = {
+            let mut replaying = pin!(Outcome::of(self, asked.dry_run));
+            let mut heartbeat = interval(HEARTBEAT);
+            heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    done = &mut replaying => break done,
+                    // A deploy is not broken off: it would leave to be found out what of it was done.
+                    _ = heartbeat.tick() => drop(replays::report(&pool, asked.id, None::<&()>).await?),
+                }
+            }
+        };
+        let said = match &done {
+            Ok(outcome) => Ok(serde_json::to_value(outcome)?),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        replays::end(&pool, asked.id, said).await?;
+        done.map(drop)
+    }
+
     /// Deploys what the log says as far as it has been read, and brings it to the target.
     pub async fn publish(&mut self) -> anyhow::Result<Published> {
         self.take_found()?;
         self.deploy(Compare::Since(self.since)).await
     }
 
-    /// What [`Self::publish`] would change at the target. Changes nothing.
+    /// What [`Self::publish`] would change at the target. Changes nothing. An error also when it is more than the target takes.
     pub async fn preview(&mut self) -> anyhow::Result<Difference> {
         self.take_found()?;
         let there = self.target.difference(&self.folder, Look::Changes).await?;
-        Ok(there.then(self.difference(Compare::Since(self.since)).await?))
+        let next = self.difference(Compare::Since(self.since)).await?;
+        self.target.check(&self.folder, &next).await.map_err(|error| self.about_target(error))?;
+        Ok(there.then(next))
     }
 
     /// The paths that [`Self::replay`] would make good, here or at a target that can be asked. Changes nothing.
@@ -443,6 +478,8 @@ impl Projection for Publication {
             self.deploy(Compare::Since(self.since)).await.map(drop)
         } else if self.replay_every.is_some_and(|every| self.replayed.elapsed() >= every) {
             self.replay().await.map(drop)
+        } else if let Some(asked) = replays::take(self.log.pool(), Consumer::Site).await? {
+            self.replay_as_asked(asked).await
         } else if self.sweep_at.is_some_and(|at| at <= OffsetDateTime::now_utc()) {
             self.sweep().await
         } else {

@@ -33,7 +33,7 @@ pub struct Args {
 /// What came of it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-enum Outcome {
+pub(crate) enum Outcome {
     Replayed { differing: Vec<String>, release: Release },
     Compared { differing: Vec<String> },
     Cancelled,
@@ -48,11 +48,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let replaying = async {
         publication.read(None).await?;
-        if args.dry_run {
-            return Ok(Outcome::Compared { differing: publication.differing().await?.into_iter().collect() });
-        }
-        let Replayed { release, differing } = publication.replay().await?;
-        anyhow::Ok(Outcome::Replayed { differing, release })
+        Outcome::of(&mut publication, args.dry_run).await
     };
     let outcome = tokio::select! {
         ended = replaying => ended.context("replaying the site")?,
@@ -64,6 +60,15 @@ pub async fn run(
 }
 
 impl Outcome {
+    /// Replays what has been read, or compares it with what is live.
+    pub(crate) async fn of(publication: &mut Publication, is_rehearsal: bool) -> anyhow::Result<Self> {
+        if is_rehearsal {
+            return Ok(Self::Compared { differing: publication.differing().await?.into_iter().collect() });
+        }
+        let Replayed { release, differing } = publication.replay().await?;
+        Ok(Self::Replayed { differing, release })
+    }
+
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Compared { differing } if !differing.is_empty() => ExitCode::from(DIFFERENT),

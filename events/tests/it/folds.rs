@@ -334,7 +334,7 @@ fn the_newest_complete_variant_stands_for_the_work_in_whatever_order_the_log_lea
         let minute = OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(made.unwrap_or(told));
         assert_eq!(artwork.variant(variant_id).map(|variant| variant.requested_at), Some(minute));
     }
-    let order: Vec<VariantId> = order(state.as_ref()).into_iter().map(|(_, variant)| variant).collect();
-    assert_eq!(order, [older, newer, native, twin], "the order is that of the requests");
+    let in_order: Vec<VariantId> = order(state.as_ref()).into_iter().map(|(_, variant)| variant).collect();
+    assert_eq!(in_order, [older, newer, native, twin], "the order is that of the requests");
     Ok(())
 }

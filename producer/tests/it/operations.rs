@@ -86,6 +86,8 @@ async fn the_description_lists_every_route_and_what_each_answers() -> anyhow::Re
         "get /v1/generations/{id}",
         "get /v1/jobs",
         "get /v1/jobs/{id}",
+        "get /v1/replays",
+        "get /v1/replays/{id}",
         "post /v1/artworks",
         "post /v1/consumers/{name}/pause",
         "post /v1/consumers/{name}/resume",
@@ -100,6 +102,8 @@ async fn the_description_lists_every_route_and_what_each_answers() -> anyhow::Re
         "get /v1/poison-messages",
         "get /v1/poison-messages/{id}",
         "post /v1/poison-messages/purge",
+        "post /v1/replays",
+        "post /v1/replays/{id}/cancel",
         "post /v1/uploads",
         "post /v1/variants/recut",
     ];

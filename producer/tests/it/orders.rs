@@ -64,6 +64,10 @@ async fn a_dead_letter_is_listed_with_its_errors_requeued_by_a_filter_and_purged
     let failure = &dead["items"][0]["failures"][0];
     assert_eq!((&failure["attempt"], &failure["worker"]), (&json!(1), &json!("worker")));
     assert_eq!(studio.get("/v1/consumers").await?["items"][0]["discarded"], 2);
+    let of = async |owner: &str| studio.get(&format!("/v1/jobs?state=discarded&owner={owner}")).await;
+    let count = |listed: &Value| listed["items"].as_array().map(Vec::len);
+    assert_eq!((count(&of("ann").await?), count(&of("bob").await?)), (Some(2), Some(0)));
+    assert_eq!(order(&studio, "/v1/jobs/purge", &json!({ "owner": "bob" })).await?["jobs"], json!([]));
 
     let requeued = order(&studio, "/v1/jobs/requeue", &json!({ "error": "credit" })).await?;
     assert_eq!(requeued, json!({ "jobs": [claimed[1].job], "more": false, "position": null }));
@@ -126,5 +130,58 @@ async fn a_generation_may_be_bulk_and_may_begin_later() -> anyhow::Result<()> {
     assert_eq!(found, [(&interactive, &available), (&bulk, &available), (&bulk, &scheduled)]);
     let refused = json!({ "prompt": "x", "priority": "urgent", "start_at": "tomorrow" });
     assert_eq!(pointers(&studio.refused("/v1/generations", &refused, 400).await?), ["/priority", "/start_at"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn jobs_carry_the_trace_of_the_request_that_led_to_them() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let asked = studio.ann(Method::POST, "/v1/generations").json(&json!({ "prompt": "x" }));
+    asked.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01")).send().await?.error_for_status()?;
+    enlist(&studio).await?;
+    let listed = studio.get("/v1/jobs").await?;
+    assert_eq!(listed["items"][0]["trace_id"], trace, "{listed}");
+    let job = &listed["items"][0]["id"];
+    assert_eq!(studio.get(&format!("/v1/jobs/{job}")).await?["trace_id"], trace);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_is_asked_for_once_waits_for_its_daemon_and_can_be_cancelled() -> anyhow::Result<()> {
+    let studio = Studio::open().await?;
+    for (body, at) in [
+        (json!({}), "/consumer"),
+        (json!({ "consumer": "thumbnails" }), "/consumer"),
+        (json!({ "consumer": "site", "from": "backup" }), "/consumer"),
+        (json!({ "consumer": "index", "from": "yesterday" }), "/from"),
+        (json!({ "consumer": "index", "from": "backup", "fresh": true }), "/fresh"),
+    ] {
+        assert_eq!(pointers(&studio.refused("/v1/replays", &body, 400).await?), [at], "{body}");
+    }
+    let ask = json!({ "consumer": "index", "dry_run": true });
+    let asked = studio.post("/v1/replays", &ask).await?;
+    assert_eq!(
+        (&asked["state"], &asked["asked_by"], &asked["dry_run"]),
+        (&json!("waiting"), &json!("ann"), &json!(true))
+    );
+    let refused = studio.refused("/v1/replays", &ask, 409).await?;
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("is open")), "{refused}");
+    // The other projection is another matter.
+    let site = studio.post("/v1/replays", &json!({ "consumer": "site" })).await?;
+    let listed = studio.get("/v1/replays").await?;
+    assert_eq!(listed["items"], json!([site, asked]));
+    assert_eq!(studio.get("/v1/replays?consumer=index").await?["items"], json!([asked]));
+    problem(studio.ann(Method::GET, "/v1/replays?consumer=generate").send().await?, 400).await?;
+
+    let path = format!("/v1/replays/{}", asked["id"]);
+    let cancelled = order(&studio, &format!("{path}/cancel"), &json!({})).await?;
+    assert_eq!((&cancelled["state"], &cancelled["error"]), (&json!("cancelled"), &json!("cancelled by ann")));
+    assert_eq!(order(&studio, &format!("{path}/cancel"), &json!({})).await?, cancelled, "once is enough");
+    assert_eq!(studio.get(&path).await?, cancelled);
+    studio.post("/v1/replays", &ask).await?;
+    for nothing in ["/v1/replays/0", "/v1/replays/x"] {
+        problem(studio.ann(Method::GET, nothing).send().await?, 404).await?;
+    }
     Ok(())
 }

@@ -55,7 +55,7 @@ pub enum From {
 /// What came of it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-enum Outcome {
+pub(super) enum Outcome {
     Replayed(Replayed),
     Compared(Compared),
     Cancelled(Cancelled),
@@ -64,7 +64,7 @@ enum Outcome {
 
 /// A replay that a signal has stopped.
 #[derive(Debug, Serialize)]
-struct Cancelled {
+pub(super) struct Cancelled {
     /// So many events were applied, about: batches that were on their way may be counted.
     position: Position,
     /// Of so many.
@@ -81,16 +81,9 @@ pub async fn run(args: Args, log: &Log, shutdown: CancellationToken) -> anyhow::
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
         show(progress);
     };
-    let replaying = async {
-        if args.dry_run {
-            dry_run(log, options, told).await.map(Outcome::Compared)
-        } else {
-            replay_with(log, options, told).await.map(Outcome::Replayed)
-        }
-    };
     // All of a replay can be dropped at any time: its transactions end with its connections.
     let ended = tokio::select! {
-        ended = replaying => ended,
+        ended = Outcome::of(log, options, args.dry_run, told) => ended,
         () = shutdown.cancelled() => {
             let last: Option<Progress> = *last.lock().unwrap_or_else(PoisonError::into_inner);
             let (position, head) = last.map_or((Position(0), Position(0)), |last| (last.position, last.head));
@@ -110,6 +103,20 @@ pub async fn run(args: Args, log: &Log, shutdown: CancellationToken) -> anyhow::
 }
 
 impl Outcome {
+    /// Replays, or compares with what a replay makes.
+    pub(super) async fn of(
+        log: &Log,
+        options: Options,
+        is_rehearsal: bool,
+        told: impl FnMut(Progress),
+    ) -> Result<Self, ReplayError> {
+        if is_rehearsal {
+            dry_run(log, options, told).await.map(Self::Compared)
+        } else {
+            replay_with(log, options, told).await.map(Self::Replayed)
+        }
+    }
+
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Replayed(_) => ExitCode::SUCCESS,

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::ensure;
-use atelier_e2e::Database;
+use anyhow::{Context as _, ensure};
+use atelier_e2e::{Database, until};
 use atelier_events::settings::BusSettings;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 
 use crate::commands::sketches;
 use crate::harness::{Processes, with_processes};
@@ -51,6 +53,66 @@ async fn the_read_model_after_a_replay_is_the_same_row_for_row_while_artworks_ar
         ensure!(live == replayed, "{live:?} is not {replayed:?}");
         ensure!(live["artworks"].rows == variants, "{live:?}");
         Ok(())
+    })
+    .await
+}
+
+/// Asks for a replay over HTTP.
+async fn ask(processes: &Processes, body: &Value) -> anyhow::Result<i64> {
+    let asked = reqwest::Client::new().post(format!("{}/v1/replays", processes.api_url)).json(body);
+    let answer = asked.bearer_auth(&processes.api_key).send().await?;
+    ensure!(answer.status() == StatusCode::ACCEPTED, "{answer:?}");
+    answer.json::<Value>().await?["id"].as_i64().context("it has an id")
+}
+
+/// What came of it.
+async fn outcome(processes: &Processes, id: i64) -> anyhow::Result<Value> {
+    let read = async || {
+        let asked = reqwest::Client::new().get(format!("{}/v1/replays/{id}", processes.api_url));
+        anyhow::Ok(asked.bearer_auth(&processes.api_key).send().await?.json::<Value>().await?)
+    };
+    until("the replay has ended", async || Ok(!read().await?["ended_at"].is_null())).await?;
+    let replay = read().await?;
+    ensure!(replay["state"] == "done", "{replay}");
+    Ok(replay["outcome"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_over_http_is_replayed_by_the_daemon_whose_it_is() -> anyhow::Result<()> {
+    let database = Database::create().await?;
+    with_processes(&database.url, BusSettings::default(), &[], async |processes| {
+        sketches(&processes.client, "first", 3, 128).await?;
+        history::at_rest(&processes.connections.log, 3).await?;
+        let pool = processes.connections.log.pool().clone();
+        let live = atelier_index::digests(&pool, "read").await?;
+        sqlx::query("update read.artworks set title = 'another'").execute(&pool).await?;
+        let found = outcome(processes, ask(processes, &json!({ "consumer": "index", "dry_run": true })).await?).await?;
+        ensure!(found["outcome"] == "compared" && found["differing"]["artworks"]["different"] == 3, "{found}");
+        let replayed = outcome(processes, ask(processes, &json!({ "consumer": "index" })).await?).await?;
+        ensure!(replayed["outcome"] == "replayed", "{replayed}");
+        ensure!(atelier_index::digests(&pool, "read").await? == live, "the read model differs");
+        let backup =
+            outcome(processes, ask(processes, &json!({ "consumer": "index", "from": "backup" })).await?).await?;
+        ensure!(!backup["begun"]["backup"].is_null(), "{backup}");
+
+        let home = processes.site.join("index.html");
+        let bytes = tokio::fs::read(&home).await?;
+        tokio::fs::write(&home, "damaged").await?;
+        let found = outcome(processes, ask(processes, &json!({ "consumer": "site", "dry_run": true })).await?).await?;
+        ensure!(found == json!({ "outcome": "compared", "differing": ["index.html"] }), "{found}");
+        let replayed = outcome(processes, ask(processes, &json!({ "consumer": "site" })).await?).await?;
+        ensure!(replayed["differing"] == json!(["index.html"]), "{replayed}");
+        ensure!(tokio::fs::read(&home).await? == bytes, "it is not as it was");
+
+        // One that a daemon began and did not end is another's to do.
+        processes.daemons.stop_one("atelier-index").await?;
+        let id = ask(processes, &json!({ "consumer": "index" })).await?;
+        sqlx::query("update replays set began_at = now(), seen_at = now() - interval '1 minute' where id = $1")
+            .bind(id)
+            .execute(&pool)
+            .await?;
+        processes.daemons.start_one("atelier-index")?;
+        outcome(processes, id).await.map(drop)
     })
     .await
 }

@@ -108,7 +108,8 @@ mod tests {
                 What::Create => Some(format!("Create {key}")),
                 What::Restore(_) if variants.len() == 1 => Some(format!("Restore {key}")),
                 What::Restore(id) => {
-                    Some(format!("Restore {key}{}", variants.iter().position(|(variant, _)| variant == id).unwrap()))
+                    let at = variants.iter().position(|(variant, _)| variant == id).expect("it is one of them");
+                    Some(format!("Restore {key}{at}"))
                 }
                 What::End => None,
             }

@@ -48,7 +48,7 @@ pub(crate) struct Reading {
 pub(crate) struct ArtworkPage {
     #[serde(flatten)]
     artwork: ArtworkAnswer,
-    /// In the order the log learned of them.
+    /// In the order they were asked for.
     variants: Vec<VariantAnswer>,
     /// What the consumers did and do for it, newest first.
     jobs: Vec<JobAnswer>,

@@ -1,0 +1,78 @@
+//! Replays that were asked for over HTTP, done by this daemon.
+
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use atelier_events::replays::{self, HEARTBEAT, Replay};
+use atelier_events::signal::Channel;
+use atelier_events::{Consumer, Log};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::command::Outcome;
+use super::{Options, Progress};
+
+/// How often it is looked without a hint: for one whose daemon died.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Does one after the other, until the shutdown. A database that does not answer is asked again.
+pub(crate) async fn serve(log: Log, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut hints = log.signals().subscribe(Channel::Replays);
+    loop {
+        hints.borrow_and_update();
+        match replays::take(log.pool(), Consumer::Index).await {
+            Ok(Some(asked)) => {
+                let id = asked.id;
+                tokio::select! {
+                    done = replay(&log, asked) => if let Err(error) = done {
+                        tracing::warn!(replay = id, error = format!("{error:#}"), "a replay that was asked for was broken off");
+                    },
+                    // Another daemon goes on with it, or this one when it is back.
+                    () = shutdown.cancelled() => return Ok(()),
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(error = %error, "cannot look for replays"),
+        }
+        tokio::select! {
+            _ = timeout(LOOK_EVERY, hints.changed()) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Replays, and says once a second how far it is, unless it is cancelled meanwhile: all of a replay can be dropped at any
+/// time. An error: the database does not answer.
+async fn replay(log: &Log, asked: Replay) -> anyhow::Result<()> {
+    tracing::info!(
+        replay = asked.id,
+        replay.dry_run = asked.dry_run,
+        replay.by = asked.asked_by,
+        "replaying the read model"
+    );
+    let options = Options { from_backup: asked.from_backup, fresh: asked.fresh };
+    let last = Mutex::new(None::<Progress>);
+    let told = |progress| *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    let mut replaying = pin!(Outcome::of(log, options, asked.dry_run, told));
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut replaying => break ended,
+            _ = heartbeat.tick() => {
+                let progress = *last.lock().unwrap_or_else(PoisonError::into_inner);
+                if !replays::report(log.pool(), asked.id, progress.as_ref()).await? {
+                    tracing::info!(replay = asked.id, "the replay was cancelled");
+                    return Ok(());
+                }
+            }
+        }
+    };
+    let ended = match ended {
+        Ok(outcome) => Ok(serde_json::to_value(outcome)?),
+        Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
+    };
+    replays::end(log.pool(), asked.id, ended).await?;
+    Ok(())
+}
