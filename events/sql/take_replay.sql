@@ -1,8 +1,12 @@
--- One that nobody has begun, or whose daemon was not heard of for $2 seconds.
-update replays
-set began_at = now(), seen_at = now()
-where id = (
-    select id from replays
+-- One that nobody has begun, or whose daemon was not heard of for $2 seconds: what that had made so far is gone on with.
+with open as (
+    select id, seen_at from replays
     where consumer = $1 and ended_at is null and (seen_at is null or seen_at < now() - make_interval(secs => $2))
-    for update skip locked)
-returning id, consumer, dry_run, from_backup, fresh, asked_by, asked_at, began_at, progress, ended_at, outcome, error
+    for update skip locked
+)
+update replays r
+set began_at = clock_timestamp(), seen_at = now()
+from open
+where r.id = open.id
+returning r.id, r.consumer, r.dry_run, r.from_backup, r.fresh and open.seen_at is null as fresh, r.asked_by, r.asked_at,
+          r.began_at, r.progress, r.ended_at, r.outcome, r.error, open.seen_at is not null as is_taken_over

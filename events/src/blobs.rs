@@ -2,7 +2,7 @@
 //!
 //! A blob is written once under a key that nothing else will ever use, before the event that names it. Therefore every
 //! write here may be repeated after a crash, and readers may keep what they got for a year. The exceptions are the sidecars
-//! and `gallery-metadata.json`, which go through [`Blobs::put_mutable`], and the files of a site in a bucket of its own,
+//! and `gallery-metadata.json`, which go through [`Blobs::put_mutable`] and [`Blobs::upload_mutable`], and the files of a site in a bucket of its own,
 //! through [`Blobs::put_served`].
 //!
 //! Bounds: a request is given up after [`ATTEMPT_TIMEOUT`] and tried [`MAX_ATTEMPTS`] times, a transfer that moves no

@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 const CANCELLED: &str = "cancelled by ";
 
 /// How a projection is to be replayed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Wanted {
     /// Only compare with what is live.
     pub dry_run: bool,
@@ -39,12 +39,9 @@ pub struct Replay {
     pub id: i64,
     /// The projection.
     pub consumer: String,
-    /// Only compares with what is live.
-    pub dry_run: bool,
-    /// Starts from the backup, and not from the log.
-    pub from_backup: bool,
-    /// Goes on with nothing that an interrupted replay has left.
-    pub fresh: bool,
+    /// How it is to be replayed.
+    #[sqlx(flatten)]
+    pub wanted: Wanted,
     /// Who asked.
     pub asked_by: String,
     /// When.
@@ -59,6 +56,8 @@ pub struct Replay {
     pub outcome: Option<Value>,
     /// Why nothing came of it.
     pub error: Option<String>,
+    /// A daemon was at it before the one that takes it now.
+    pub is_taken_over: bool,
 }
 
 impl Replay {
@@ -99,26 +98,29 @@ pub async fn take(pool: &PgPool, consumer: Consumer) -> sqlx::Result<Option<Repl
         .await
 }
 
-/// Says how far it is, or only that somebody is at it. False: it was cancelled.
-pub async fn report(pool: &PgPool, id: i64, progress: Option<&impl Serialize>) -> anyhow::Result<bool> {
+/// Says how far one is that was taken, or only that somebody is at it. False: it was cancelled, or another daemon has taken it.
+pub async fn report(pool: &PgPool, taken: &Replay, progress: Option<&impl Serialize>) -> anyhow::Result<bool> {
     let progress = progress.map(serde_json::to_value).transpose()?;
-    let report = sqlx::query(include_str!("../sql/report_replay.sql")).bind(id).bind(progress);
+    let report =
+        sqlx::query(include_str!("../sql/report_replay.sql")).bind(taken.id).bind(taken.began_at).bind(progress);
     Ok(report.execute(pool).await?.rows_affected() > 0)
 }
 
-/// Says what came of it, or why nothing did. False: it had ended.
-pub async fn end(pool: &PgPool, id: i64, end: Result<Value, String>) -> sqlx::Result<bool> {
+/// Says what came of one that was taken, or why nothing did. False: it had ended, or another daemon has taken it.
+pub async fn end(pool: &PgPool, taken: &Replay, end: Result<Value, String>) -> sqlx::Result<bool> {
     let (outcome, error) = match end {
         Ok(outcome) => (Some(outcome), None),
         Err(error) => (None, Some(error)),
     };
-    let end = sqlx::query(include_str!("../sql/end_replay.sql")).bind(id).bind(outcome).bind(error);
+    let end = sqlx::query(include_str!("../sql/end_replay.sql")).bind(taken.id).bind(taken.began_at);
+    let end = end.bind(outcome).bind(error);
     Ok(end.execute(pool).await?.rows_affected() > 0)
 }
 
-/// Cancels it: what is live stays as it is. False: it had ended.
+/// Cancels it: what is live stays as it is. False: it had ended, or is one of the site that a daemon is at.
 pub async fn cancel(log: &Log, id: i64, actor: &str) -> sqlx::Result<bool> {
-    let cancelled = end(log.pool(), id, Err(format!("{CANCELLED}{actor}"))).await?;
+    let cancel = sqlx::query(include_str!("../sql/cancel_replay.sql")).bind(id).bind(format!("{CANCELLED}{actor}"));
+    let cancelled = cancel.bind(SILENCE.as_secs_f64()).execute(log.pool()).await?.rows_affected() > 0;
     log.signals().raise(Channel::Replays);
     Ok(cancelled)
 }

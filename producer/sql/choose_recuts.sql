@@ -1,4 +1,4 @@
--- Variants that can be cut again, in the order they were asked for: $1 is the requested_position of the last one of the page
+-- Variants that can be cut again, in the order the log learned of them: $1 is the requested_position of the last one of the page
 -- before; each filter that is null is off. A set that was cut by the recipe that today's settings have for its owner ($6 by
 -- name, $5 for all others) is not of another recipe; one without a hash is.
 -- Beside each: how many there are from here on.

@@ -42,7 +42,6 @@ comment on table artworks is 'lists and pages of artworks; the unique created_po
 create table variants (
     id uuid not null,
     artwork_id uuid not null,
-    -- Its place among the artwork's variants, from 1, in the order they were asked for.
     -- The request it is part of; null for an upload.
     generation_id uuid,
     state text not null,

@@ -1,11 +1,12 @@
 //! A job: the sidecar of an artwork, written beside its originals whenever a variant is complete, or given up.
 
 use atelier_events::blobs::Blobs;
-use atelier_events::{Consumer, Log, keys};
+use atelier_events::{BlobError, Consumer, Log, Recorded, VariantId, keys};
 use atelier_runtime::{Attempt, Job, Outcome};
 use bytes::Bytes;
 
 use crate::folded::FoldedArtwork;
+use crate::found;
 use crate::metadata::Sidecar;
 
 /// Writes sidecars.
@@ -22,6 +23,34 @@ impl Sidecars {
     }
 }
 
+impl Sidecars {
+    /// A variant of which, while an artwork is being restored, nothing tells but the sidecar that is there. When the log has
+    /// been told of it, there is a job again.
+    async fn only_in_the_bucket(
+        &self,
+        key: &str,
+        events: &[Recorded],
+        sidecar: &Sidecar,
+    ) -> anyhow::Result<Option<VariantId>> {
+        if events.iter().all(|event| event.event_type != "variant.restored") {
+            return Ok(None);
+        }
+        let there = match found::read(&self.blobs, key).await {
+            Ok(Ok(there)) => there,
+            // What is damaged is written again.
+            Ok(Err(_)) => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_known = |id| sidecar.variants.iter().any(|variant| variant.id == id);
+        Ok(there.variants.iter().map(|variant| variant.id).find(|id| !is_known(*id)))
+    }
+}
+
+fn is_absent(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(BlobError::NotFound { .. }))
+}
+
 impl Job for Sidecars {
     const CONSUMER: Consumer = Consumer::Sidecars;
 
@@ -35,6 +64,15 @@ impl Job for Sidecars {
                 return Ok(Outcome::Completed(Vec::new()));
             };
             let key = keys::sidecar(&sidecar.owner, sidecar.id);
+            if let Some(variant) = self.only_in_the_bucket(&key, &events, &sidecar).await? {
+                tracing::warn!(
+                    artwork = %sidecar.id,
+                    %variant,
+                    "the sidecar is left as it is: it tells of a variant that the log has not got. A restoration was not \
+                     finished; repeat `atelier restore`"
+                );
+                return Ok(Outcome::Completed(Vec::new()));
+            }
             let json = serde_json::to_vec_pretty(&sidecar)?;
             self.blobs.put_mutable(&key, Bytes::from(json), "application/json").await?;
             // Two variants that end together make two jobs, and the one that read first may write last. Whoever writes

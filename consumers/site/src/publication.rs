@@ -175,28 +175,32 @@ impl Publication {
     async fn replay_as_asked(&mut self, asked: Replay) -> anyhow::Result<()> {
         tracing::info!(
             replay = asked.id,
-            replay.dry_run = asked.dry_run,
+            replay.dry_run = asked.wanted.dry_run,
             replay.by = asked.asked_by,
             "replaying the site"
         );
         let pool = self.log.pool().clone();
         let done = {
-            let mut replaying = pin!(Outcome::of(self, asked.dry_run));
+            let mut replaying = pin!(Outcome::of(self, asked.wanted.dry_run));
             let mut heartbeat = interval(HEARTBEAT);
             heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     done = &mut replaying => break done,
                     // A deploy is not broken off: it would leave to be found out what of it was done.
-                    _ = heartbeat.tick() => drop(replays::report(&pool, asked.id, None::<&()>).await?),
+                    _ = heartbeat.tick() => if let Err(error) = replays::report(&pool, &asked, None::<&()>).await {
+                        tracing::debug!(error = format!("{error:#}"), "cannot say that the replay goes on");
+                    },
                 }
             }
         };
         let said = match &done {
-            Ok(outcome) => Ok(serde_json::to_value(outcome)?),
+            Ok(outcome) => Ok(outcome.in_short()?),
+            // It is tried again after a while.
+            Err(error) if matches!(error.downcast_ref(), Some(DeployError::Busy(_))) => return done.map(drop),
             Err(error) => Err(format!("{error:#}")),
         };
-        replays::end(&pool, asked.id, said).await?;
+        replays::end(&pool, &asked, said).await?;
         done.map(drop)
     }
 

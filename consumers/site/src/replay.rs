@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::publication::{Publication, Replayed};
@@ -16,6 +17,8 @@ const DIFFERENT: u8 = 3;
 const CANCELLED: u8 = 130;
 /// Files that are listed to a reader; `--json` has them all.
 const LISTED: usize = 20;
+/// Files that are kept with a replay that was asked for over HTTP.
+const KEPT: usize = 100;
 
 /// Renders everything from the log again, compares it with every byte that is live, and makes good what differs.
 ///
@@ -67,6 +70,17 @@ impl Outcome {
         }
         let Replayed { release, differing } = publication.replay().await?;
         Ok(Self::Replayed { differing, release })
+    }
+
+    /// What is kept of it: how many files differ, and which the first of them are.
+    pub(crate) fn in_short(&self) -> serde_json::Result<Value> {
+        let mut said = serde_json::to_value(self)?;
+        if let Some(differing) = said["differing"].as_array_mut() {
+            let files = differing.len();
+            differing.truncate(KEPT);
+            said["differing_files"] = files.into();
+        }
+        Ok(said)
     }
 
     fn exit_code(&self) -> ExitCode {

@@ -224,23 +224,18 @@ pub async fn restore(
     let known = Known::read(&connections.log).await.context("reading the log")?;
     let (steps, ordered_by_time) = order::steps(&places);
     let mut restoration = Restoration::begin(connections, options, &known);
-    let looks = futures::stream::iter(steps).map(|step| {
-        let (known, key) = (&known, &places[step.place].key);
-        async move {
-            let looked = match step.what {
-                What::Create => Some(look(connections, options, known, key).await?),
-                What::Restore(_) | What::End => None,
-            };
-            anyhow::Ok((step, looked))
-        }
-    });
+    // Those to be created are looked at ahead of their steps.
+    let created = steps.iter().filter(|step| step.what == What::Create).map(|step| &places[step.place].key);
+    let looks = futures::stream::iter(created).map(|key| look(connections, options, &known, key));
     let mut looks = pin!(looks.buffered(ARTWORKS));
-    while let Some((step, looked)) = looks.try_next().await? {
+    for step in &steps {
         let key = &places[step.place].key;
-        let found = match looked {
-            Some(Ok(ready)) => restoration.create(step.place, ready).await?,
-            Some(Err(outcome)) => Some((outcome, Vec::new())),
-            None => restoration.restore(step).await?,
+        let found = match step.what {
+            What::Create => match looks.try_next().await?.context("an artwork was not looked at")? {
+                Ok(ready) => restoration.create(step.place, ready).await?,
+                Err(outcome) => Some((outcome, Vec::new())),
+            },
+            What::Restore(_) | What::End => restoration.restore(*step).await?,
         };
         if let Some((outcome, damaged)) = found {
             told(Found { sidecar: key.clone(), outcome, damaged });

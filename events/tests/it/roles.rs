@@ -72,6 +72,12 @@ const OWN: &[(&str, &[&str])] = &[
         "select * from append_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '')",
         &["atelier_producer", "atelier_generate", "atelier_thumbnails", "atelier_exports", "atelier_site"],
     ),
+    (
+        "insert into replays (consumer, dry_run, from_backup, fresh, asked_by) values ('site', true, false, false, 'x')",
+        &["atelier_producer"],
+    ),
+    ("delete from replays", &["atelier_producer"]),
+    ("update replays set seen_at = now()", &["atelier_producer", "atelier_index", "atelier_site"]),
     ("create schema mine", &["atelier_index"]),
     ("select count(*) from events", &ROLES),
     ("select position from log_head", &ROLES),

@@ -103,9 +103,9 @@ impl From<Replay> for ReplayAnswer {
             id: replay.id,
             state: replay.state(),
             consumer: replay.consumer,
-            dry_run: replay.dry_run,
-            from: if replay.from_backup { "backup" } else { "log" },
-            fresh: replay.fresh,
+            dry_run: replay.wanted.dry_run,
+            from: if replay.wanted.from_backup { "backup" } else { "log" },
+            fresh: replay.wanted.fresh,
             asked_by: replay.asked_by,
             asked_at: replay.asked_at,
             began_at: replay.began_at,
@@ -194,11 +194,12 @@ pub(super) async fn cancel_replay(
     Path(id): Path<String>,
 ) -> Result<Json<ReplayAnswer>, Problem> {
     let replay = find(&app, &id).await?;
-    if replay.consumer == Consumer::Site.name() && replay.state() == "running" {
+    let is_cancelled = replays::cancel(&app.log, replay.id, &asking.owner).await?;
+    let replay = find(&app, &id).await?;
+    if !is_cancelled && replay.ended_at.is_none() {
         return Err(Problem::new(Kind::Conflict, "a replay of the site that runs is not broken off: wait for its end"));
     }
-    replays::cancel(&app.log, replay.id, &asking.owner).await?;
-    find(&app, &id).await.map(|replay| Json(replay.into()))
+    Ok(Json(replay.into()))
 }
 
 async fn find(app: &App, id: &str) -> Result<Replay, Problem> {

@@ -4,14 +4,14 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use atelier_events::replays::{self, HEARTBEAT, Replay};
+use atelier_events::replays::{self, HEARTBEAT, Replay, Wanted};
 use atelier_events::signal::Channel;
 use atelier_events::{Consumer, Log};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::command::Outcome;
-use super::{Options, Progress};
+use super::{Options, Progress, ReplayError};
 
 /// How often it is looked without a hint: for one whose daemon died.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -45,16 +45,19 @@ pub(crate) async fn serve(log: Log, shutdown: CancellationToken) -> anyhow::Resu
 /// Replays, and says once a second how far it is, unless it is cancelled meanwhile: all of a replay can be dropped at any
 /// time. An error: the database does not answer.
 async fn replay(log: &Log, asked: Replay) -> anyhow::Result<()> {
-    tracing::info!(
-        replay = asked.id,
-        replay.dry_run = asked.dry_run,
-        replay.by = asked.asked_by,
-        "replaying the read model"
-    );
-    let options = Options { from_backup: asked.from_backup, fresh: asked.fresh };
+    let Wanted { dry_run, from_backup, fresh } = asked.wanted;
+    if asked.is_taken_over && from_backup && !dry_run {
+        // Going back twice is to be where one was.
+        let unknown =
+            "its daemon ended while it was at it, and whether the backup went live is not known: look, and ask again";
+        replays::end(log.pool(), &asked, Err(unknown.to_owned())).await?;
+        return Ok(());
+    }
+    tracing::info!(replay = asked.id, replay.dry_run = dry_run, replay.by = asked.asked_by, "replaying the read model");
+    let options = Options { from_backup, fresh };
     let last = Mutex::new(None::<Progress>);
     let told = |progress| *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
-    let mut replaying = pin!(Outcome::of(log, options, asked.dry_run, told));
+    let mut replaying = pin!(Outcome::of(log, options, dry_run, told));
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
@@ -62,17 +65,24 @@ async fn replay(log: &Log, asked: Replay) -> anyhow::Result<()> {
             ended = &mut replaying => break ended,
             _ = heartbeat.tick() => {
                 let progress = *last.lock().unwrap_or_else(PoisonError::into_inner);
-                if !replays::report(log.pool(), asked.id, progress.as_ref()).await? {
-                    tracing::info!(replay = asked.id, "the replay was cancelled");
-                    return Ok(());
+                match replays::report(log.pool(), &asked, progress.as_ref()).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        tracing::info!(replay = asked.id, "the replay was cancelled, or another daemon has taken it");
+                        return Ok(());
+                    }
+                    // Where the replay needs the database as well, it ends by itself.
+                    Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot say how far the replay is"),
                 }
             }
         }
     };
     let ended = match ended {
         Ok(outcome) => Ok(serde_json::to_value(outcome)?),
+        // By hand, or by a daemon that was thought dead: it is tried again after a while.
+        Err(ReplayError::Running) => return Ok(()),
         Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
     };
-    replays::end(log.pool(), asked.id, ended).await?;
+    replays::end(log.pool(), &asked, ended).await?;
     Ok(())
 }

@@ -99,7 +99,10 @@ async fn what_is_asked_for_over_http_is_replayed_by_the_daemon_whose_it_is() -> 
         let bytes = tokio::fs::read(&home).await?;
         tokio::fs::write(&home, "damaged").await?;
         let found = outcome(processes, ask(processes, &json!({ "consumer": "site", "dry_run": true })).await?).await?;
-        ensure!(found == json!({ "outcome": "compared", "differing": ["index.html"] }), "{found}");
+        ensure!(
+            found == json!({ "outcome": "compared", "differing": ["index.html"], "differing_files": 1 }),
+            "{found}"
+        );
         let replayed = outcome(processes, ask(processes, &json!({ "consumer": "site" })).await?).await?;
         ensure!(replayed["differing"] == json!(["index.html"]), "{replayed}");
         ensure!(tokio::fs::read(&home).await? == bytes, "it is not as it was");
