@@ -7,14 +7,13 @@
 //! it is noted what has changed.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use atelier_events::artwork::Published as Told;
 use atelier_events::log::{Append, AppendError, READ_LIMIT, Write};
-use atelier_events::replays::{self, HEARTBEAT, Replay};
+use atelier_events::replays;
 use atelier_events::site::Deployed;
 use atelier_events::{
     ArtworkEvent, Blobs, Consumer, Event, ExpectedVersion, Log, NewEvent, Position, Recorded, Site as SiteState,
@@ -23,12 +22,11 @@ use atelier_events::{
 use atelier_runtime::Projection;
 use futures::future::join_all;
 use time::OffsetDateTime;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gallery::Image;
 use crate::pages::Site;
 use crate::release::{Compare, DeployError, Folder, Release};
-use crate::replay::Outcome;
+use crate::replay;
 use crate::settings::SiteSettings;
 use crate::target::{Brought, Difference, Look, Target, TargetError};
 use crate::untold::Untold;
@@ -169,39 +167,6 @@ impl Publication {
         }
         self.replayed = Instant::now();
         Ok(Replayed { release, differing })
-    }
-
-    /// Replays, or compares, for somebody who asked for it over HTTP, and says what came of it.
-    async fn replay_as_asked(&mut self, asked: Replay) -> anyhow::Result<()> {
-        tracing::info!(
-            replay = asked.id,
-            replay.dry_run = asked.wanted.dry_run,
-            replay.by = asked.asked_by,
-            "replaying the site"
-        );
-        let pool = self.log.pool().clone();
-        let done = {
-            let mut replaying = pin!(Outcome::of(self, asked.wanted.dry_run));
-            let mut heartbeat = interval(HEARTBEAT);
-            heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    done = &mut replaying => break done,
-                    // A deploy is not broken off: it would leave to be found out what of it was done.
-                    _ = heartbeat.tick() => if let Err(error) = replays::report(&pool, &asked, None::<&()>).await {
-                        tracing::debug!(error = format!("{error:#}"), "cannot say that the replay goes on");
-                    },
-                }
-            }
-        };
-        let said = match &done {
-            Ok(outcome) => Ok(outcome.in_short()?),
-            // It is tried again after a while.
-            Err(error) if matches!(error.downcast_ref(), Some(DeployError::Busy(_))) => return done.map(drop),
-            Err(error) => Err(format!("{error:#}")),
-        };
-        replays::end(&pool, &asked, said).await?;
-        done.map(drop)
     }
 
     /// Deploys what the log says as far as it has been read, and brings it to the target.
@@ -483,7 +448,7 @@ impl Projection for Publication {
         } else if self.replay_every.is_some_and(|every| self.replayed.elapsed() >= every) {
             self.replay().await.map(drop)
         } else if let Some(asked) = replays::take(self.log.pool(), Consumer::Site).await? {
-            self.replay_as_asked(asked).await
+            replay::as_asked(self, &self.log.clone(), asked).await
         } else if self.sweep_at.is_some_and(|at| at <= OffsetDateTime::now_utc()) {
             self.sweep().await
         } else {

@@ -1,15 +1,19 @@
-//! `replay` on a command line: of `atelier-site` and of `atelier site`.
+//! `replay` on a command line, of `atelier-site` and of `atelier site`; and as it is asked for over HTTP, in the daemon.
 
 use std::io::Write;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use atelier_events::Log;
+use atelier_events::replays::{self, HEARTBEAT, Replay};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::publication::{Publication, Replayed};
-use crate::release::Release;
+use crate::release::{DeployError, Release};
 
 /// The exit code of a dry run that found a difference: 1 is an error and 2 a wrong command line.
 const DIFFERENT: u8 = 3;
@@ -60,6 +64,34 @@ pub async fn run(
     let text = if json { serde_json::to_string(&outcome)? } else { outcome.text() };
     writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(outcome.exit_code())
+}
+
+/// Replays, or compares, for somebody who asked for it over HTTP, and says what came of it.
+pub(crate) async fn as_asked(publication: &mut Publication, log: &Log, asked: Replay) -> anyhow::Result<()> {
+    let (pool, dry_run) = (log.pool(), asked.wanted.dry_run);
+    tracing::info!(replay = asked.id, replay.dry_run = dry_run, replay.by = asked.asked_by, "replaying the site");
+    let done = {
+        let mut replaying = pin!(Outcome::of(publication, dry_run));
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                done = &mut replaying => break done,
+                // A deploy is not broken off: it would leave to be found out what of it was done.
+                _ = heartbeat.tick() => if let Err(error) = replays::report(pool, &asked, None::<&()>).await {
+                    tracing::debug!(error = format!("{error:#}"), "cannot say that the replay goes on");
+                },
+            }
+        }
+    };
+    let said = match &done {
+        Ok(outcome) => Ok(outcome.in_short()?),
+        // It is tried again after a while.
+        Err(error) if matches!(error.downcast_ref(), Some(DeployError::Busy(_))) => return done.map(drop),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    replays::end(pool, &asked, said).await?;
+    done.map(drop)
 }
 
 impl Outcome {
