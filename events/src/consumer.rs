@@ -11,6 +11,8 @@ pub enum Consumer {
     Thumbnails,
     /// Job: a selection becomes a ZIP, and a ZIP, or the list of an export that failed, is deleted when its time is over.
     Exports,
+    /// Job of the exports daemon: who waits for an export is told that it has ended.
+    Webhooks,
     /// Job of the index daemon: an artwork's metadata beside its original.
     Sidecars,
     /// Projection: the read model.
@@ -30,8 +32,8 @@ pub enum Kind {
 
 impl Consumer {
     /// All there are.
-    pub const ALL: [Self; 6] =
-        [Self::Generate, Self::Thumbnails, Self::Exports, Self::Sidecars, Self::Index, Self::Site];
+    pub const ALL: [Self; 7] =
+        [Self::Generate, Self::Thumbnails, Self::Exports, Self::Webhooks, Self::Sidecars, Self::Index, Self::Site];
 
     /// Its name: in the `jobs` table, in its queue's name, in metrics.
     #[must_use]
@@ -40,6 +42,7 @@ impl Consumer {
             Self::Generate => "generate",
             Self::Thumbnails => "thumbnails",
             Self::Exports => "exports",
+            Self::Webhooks => "webhooks",
             Self::Sidecars => "sidecars",
             Self::Index => "index",
             Self::Site => "site",
@@ -52,7 +55,7 @@ impl Consumer {
         match self {
             Self::Generate => "atelier-generate",
             Self::Thumbnails => "atelier-thumbnails",
-            Self::Exports => "atelier-exports",
+            Self::Exports | Self::Webhooks => "atelier-exports",
             Self::Sidecars | Self::Index => "atelier-index",
             Self::Site => "atelier-site",
         }
@@ -62,7 +65,7 @@ impl Consumer {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::Generate | Self::Thumbnails | Self::Exports | Self::Sidecars => Kind::Job,
+            Self::Generate | Self::Thumbnails | Self::Exports | Self::Webhooks | Self::Sidecars => Kind::Job,
             Self::Index | Self::Site => Kind::Projection,
         }
     }
@@ -74,6 +77,7 @@ impl Consumer {
             Self::Generate => &["variant.requested"],
             Self::Thumbnails => &["variant.uploaded", "variant.generated", "variant.recut_requested"],
             Self::Exports => &["export.requested", "export.completed", "export.failed"],
+            Self::Webhooks => &["export.completed", "export.failed"],
             Self::Sidecars => &["variant.rendered", "variant.failed", "variant.restored"],
             Self::Site => &["variant.rendered", "variant.restored"],
             Self::Index => crate::Event::TYPES,
@@ -86,7 +90,7 @@ impl Consumer {
     pub fn coalesces(self) -> bool {
         match self {
             Self::Sidecars => true,
-            Self::Generate | Self::Thumbnails | Self::Exports | Self::Index | Self::Site => false,
+            Self::Generate | Self::Thumbnails | Self::Exports | Self::Webhooks | Self::Index | Self::Site => false,
         }
     }
 

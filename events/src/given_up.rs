@@ -17,12 +17,13 @@ pub fn given_up(consumer: Consumer, event: &Recorded, actor: &str, error: &str) 
         (Consumer::Exports, Ok(Event::Export(ExportEvent::Requested(cause)))) => {
             Event::Export(ExportEvent::Failed(export::Failed { export_id: cause.export_id, error }))
         }
-        // An event that cannot be read names nobody who could be told; sidecars are nobody's errand; projections have
-        // no jobs.
+        // An event that cannot be read names nobody who could be told; who is to be told by a webhook cannot be told that it
+        // does not work; sidecars are nobody's errand; projections have no jobs.
         (
             Consumer::Generate
             | Consumer::Thumbnails
             | Consumer::Exports
+            | Consumer::Webhooks
             | Consumer::Sidecars
             | Consumer::Index
             | Consumer::Site,

@@ -3,6 +3,7 @@
 mod ahead;
 mod archive;
 mod contents;
+mod daemon;
 mod exports;
 mod finished;
 mod manifest;
@@ -11,9 +12,12 @@ mod pack;
 mod pages;
 mod selection;
 pub mod settings;
+mod webhooks;
 mod zip;
 
+pub use daemon::run;
 pub use exports::Exports;
 pub use manifest::{MANIFEST, Manifest, ManifestEntry, ManifestError};
 pub use pages::INDEX;
-pub use settings::ExportSettings;
+pub use settings::{ExportSettings, WebhookSettings};
+pub use webhooks::Webhooks;

@@ -1,15 +1,13 @@
-//! `atelier-exports`: packs selections of artworks as ZIPs.
+//! `atelier-exports`: packs selections of artworks as ZIPs, and tells who waits for them.
 
-use atelier_exports::Exports;
 use atelier_exports::settings::Settings;
 use atelier_runtime::{Daemon, arguments};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    arguments("atelier-exports", "Packs selections of artworks as ZIPs.");
+    arguments("atelier-exports", "Packs selections of artworks as ZIPs, and tells who waits for them.");
     let settings: Settings = atelier_events::settings::load()?;
     let mut daemon = Daemon::start().await?;
-    let connections = daemon.connections.clone();
-    daemon.run_job(Exports::new(connections.log, connections.blobs, settings.exports));
+    atelier_exports::run(&mut daemon, settings.exports)?;
     daemon.finish().await
 }

@@ -51,6 +51,8 @@ pub struct ConsumerSettings {
     pub thumbnails: ConsumerOverrides,
     /// What is different for exports.
     pub exports: ConsumerOverrides,
+    /// What is different for webhooks.
+    pub webhooks: ConsumerOverrides,
     /// What is different for sidecars.
     pub sidecars: ConsumerOverrides,
 }
@@ -81,6 +83,7 @@ impl ConsumerSettings {
             Consumer::Generate => &self.generate,
             Consumer::Thumbnails => &self.thumbnails,
             Consumer::Exports => &self.exports,
+            Consumer::Webhooks => &self.webhooks,
             Consumer::Sidecars => &self.sidecars,
             Consumer::Index | Consumer::Site => return self.clone(),
         };
@@ -112,6 +115,14 @@ impl Default for ConsumerSettings {
             thumbnails: ConsumerOverrides::default(),
             // A ZIP may take hours; a transfer that stands still is given up long before.
             exports: ConsumerOverrides { attempt_timeout_ms: Some(86_400_000), ..ConsumerOverrides::default() },
+            // Whoever is told may be away for a night: 18 attempts go on for two days.
+            webhooks: ConsumerOverrides {
+                max_attempts: Some(18),
+                attempt_timeout_ms: Some(60_000),
+                backoff_initial_ms: Some(5_000),
+                backoff_max_ms: Some(36_000_000),
+                ..ConsumerOverrides::default()
+            },
             sidecars: ConsumerOverrides::default(),
         }
     }

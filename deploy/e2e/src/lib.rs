@@ -1,6 +1,7 @@
-//! What tests share: a database, a bus, a bucket and a collector of their own, each gone when the test is.
+//! What tests share: a database, a bus, a bucket, a collector and a hook of their own, each gone when the test is.
 
 pub mod collector;
+pub mod hook;
 
 mod bucket;
 mod gauges;

@@ -22,7 +22,7 @@ pub struct StatusArgs {
 /// Pauses consumers, or lets them go on.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PauseArgs {
-    /// Which: generate, thumbnails, exports, sidecars, index or site.
+    /// Which: generate, thumbnails, exports, webhooks, sidecars, index or site.
     #[arg(required = true, value_name = "CONSUMER", value_parser = parse)]
     pub consumers: Vec<Consumer>,
     /// Print what each is at then as one JSON object a line.

@@ -22,7 +22,7 @@ pub struct Which {
     /// These, by their ids.
     #[arg(value_name = "JOB")]
     pub ids: Vec<i64>,
-    /// Of one consumer: generate, thumbnails, exports or sidecars.
+    /// Of one consumer: generate, thumbnails, exports, webhooks or sidecars.
     #[arg(long)]
     pub consumer: Option<String>,
     /// In one state: available, scheduled, running, retryable, completed, cancelled or discarded.

@@ -126,7 +126,7 @@ async fn spawn(
         None => Workers::of_this_program(thumbnails.render.clone())?,
     };
     consumers.run_job(Renditions::new(log(), blobs.clone(), thumbnails, workers));
-    consumers.run_job(atelier_exports::Exports::new(log(), blobs.clone(), installation.exports));
+    atelier_exports::run(&mut consumers, installation.exports)?;
     let target = installation.site.target(store)?;
     consumers.run_projection(Publication::new(log(), blobs, installation.site)?.brought_to(target));
     // Before it runs, it may replay for minutes, or wait for a database that has gone away.

@@ -27,7 +27,7 @@ pub(crate) struct Listing {
     limit: Option<i64>,
     /// The `next_cursor` of the page before, with the same filters.
     cursor: Option<String>,
-    /// `generate`, `thumbnails`, `exports` or `sidecars`.
+    /// `generate`, `thumbnails`, `exports`, `webhooks` or `sidecars`.
     consumer: Option<String>,
     /// `available`, `scheduled`, `running`, `retryable`, `completed`, `cancelled` or `discarded`.
     state: Option<String>,

@@ -26,7 +26,7 @@ pub(crate) struct Listing {
     limit: Option<i64>,
     /// The `next_cursor` of the page before, with the same filters.
     cursor: Option<String>,
-    /// Whose queue it was in: `generate`, `thumbnails`, `exports`, `sidecars`, `index` or `site`.
+    /// Whose queue it was in: `generate`, `thumbnails`, `exports`, `webhooks`, `sidecars`, `index` or `site`.
     consumer: Option<String>,
     /// Whose error holds these words, whatever their case.
     error: Option<String>,

@@ -57,7 +57,7 @@ async fn a_zip_is_deleted_when_its_time_is_over_and_not_before() -> anyhow::Resu
 async fn kept_for_ever_there_is_nothing_to_wait_for() -> anyhow::Result<()> {
     let story = Story::begin().await?;
     story.complete("Harbour", b"harbour").await?;
-    let job = story.job_with(ExportSettings { keep_s: 0 });
+    let job = story.job_with(ExportSettings { keep_s: 0, ..ExportSettings::default() });
     let packed = completed(job.run(&attempt(&story.request(Selection::All(story.log.head().await?)).await?)).await?)?;
     assert_eq!(packed.kept_until, None);
     let done = job.run(&attempt(&told(&story, &packed).await?)).await?;
@@ -82,7 +82,7 @@ async fn the_same_selection_twice_is_one_zip_until_its_time_is_half_over() -> an
         assert_eq!(story.bucket.blobs.head(&keys::export(again.export_id)).await?, None);
     }
     // A day of keeping has more than half of its time left in a note of a week, and a month has not.
-    let month = story.job_with(ExportSettings { keep_s: 2_592_000 });
+    let month = story.job_with(ExportSettings { keep_s: 2_592_000, ..ExportSettings::default() });
     let later = completed(month.run(&attempt(&story.request(Selection::Artworks(vec![harbour])).await?)).await?)?;
     assert_ne!(later.archive.key, first.archive.key);
     story.complete("Dusk", b"dusk").await?;
@@ -155,7 +155,8 @@ async fn the_list_of_a_query_goes_when_its_export_failed_and_can_be_requeued_unt
         matches!(early, Outcome::Snoozed(left) if (Duration::days(6) - left).abs() < Duration::MINUTE),
         "{early:?}"
     );
-    let for_ever = story.job_with(ExportSettings { keep_s: 0 }).run(&ago(Duration::WEEK)).await?;
+    let for_ever =
+        story.job_with(ExportSettings { keep_s: 0, ..ExportSettings::default() }).run(&ago(Duration::WEEK)).await?;
     assert!(is_done(&for_ever) && there().await?, "{for_ever:?}");
     // Requeued, it is packed: its list is of use until its ZIP's time is over.
     let packed = completed(job.run(&attempt(&requested)).await?)?;

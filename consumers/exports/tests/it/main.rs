@@ -6,4 +6,5 @@ mod packed;
 mod readers;
 mod selected;
 mod story;
+mod told_of;
 mod variants;

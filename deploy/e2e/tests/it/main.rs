@@ -27,6 +27,7 @@ mod roles;
 mod servers;
 mod shutdown;
 mod traces;
+mod webhooks;
 
 /// The setting with which nobody looks by himself, so that what happens after the start happens because of a message.
 const BY_MESSAGE: (&str, &str) = ("CONSUMER__POLL_INTERVAL_MS", "3600000");

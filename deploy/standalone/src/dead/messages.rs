@@ -14,7 +14,7 @@ use crate::table::{self, Align, one_line};
 /// Which messages: those that everything given here is true of.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Which {
-    /// Those from one consumer's queue: generate, thumbnails, exports, sidecars, index or site.
+    /// Those from one consumer's queue: generate, thumbnails, exports, webhooks, sidecars, index or site.
     #[arg(long)]
     pub consumer: Option<String>,
     /// Whose error holds these words, whatever their case.

@@ -16,7 +16,7 @@ async fn a_filter_that_nothing_could_match_is_refused_with_what_there_is() {
             state,
             "unknown state \"done\"; there are: available, scheduled, running, retryable, completed, cancelled, discarded",
         ),
-        (consumer, "unknown consumer \"index\"; there are: generate, thumbnails, exports, sidecars"),
+        (consumer, "unknown consumer \"index\"; there are: generate, thumbnails, exports, webhooks, sidecars"),
     ] {
         let error = jobs::run(args, &installation.connections).await.unwrap_err();
         assert_eq!(error.to_string(), expected);

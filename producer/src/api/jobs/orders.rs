@@ -19,7 +19,7 @@ pub(crate) struct JobsOrder {
     /// These, at most 1,000.
     #[schema(max_items = 1_000)]
     ids: Option<Vec<i64>>,
-    /// `generate`, `thumbnails`, `exports` or `sidecars`.
+    /// `generate`, `thumbnails`, `exports`, `webhooks` or `sidecars`.
     consumer: Option<String>,
     /// In this state.
     state: Option<String>,
