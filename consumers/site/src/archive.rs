@@ -21,7 +21,7 @@ pub const PAGE_SIZE: u32 = 24;
 pub const FRONT_MIN: usize = 6;
 
 /// How many artworks wait in a large listing when it asks for its turn.
-pub const ROW: u32 = 6;
+pub const ROW: u32 = 8;
 
 /// Up to how many places a listing shows everything at once, whatever its pace.
 pub const SMALL: u32 = 4 * PAGE_SIZE;
@@ -49,13 +49,15 @@ pub struct Archive {
     places: HashMap<Slot, u32>,
     /// Whoever is listed before this place is shown; who is beyond waits for the listing's turn.
     shown_below: u32,
+    /// The same before its last turn.
+    shown_before: u32,
 }
 
 impl Archive {
     /// Lists nobody yet.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, listed: BTreeMap::new(), places: HashMap::new(), shown_below: 0 }
+        Self { pace, listed: BTreeMap::new(), places: HashMap::new(), shown_below: 0, shown_before: 0 }
     }
 
     /// Lists it, on the place that it had before if it was listed before.
@@ -91,6 +93,7 @@ impl Archive {
 
     /// Shows all that wait.
     pub fn take_turn(&mut self) {
+        self.shown_before = self.shown_below;
         self.shown_below = self.given();
     }
 
@@ -152,11 +155,20 @@ impl Archive {
         self.listed.range(..self.shown_below).rev().map(|(_, slot)| *slot)
     }
 
-    /// Whether it is shown, and fewer than `count` of those that are shown are newer than this place.
+    /// Those that readers of a feed are told of, newest first: whom the last turn has shown, and so many at the least.
+    pub fn told(&self, least: usize) -> impl Iterator<Item = Slot> {
+        let shown = self.listed.range(..self.shown_below).rev().enumerate();
+        shown
+            .take_while(move |(newer, (place, _))| *newer < least || **place >= self.shown_before)
+            .map(|(_, (_, slot))| *slot)
+    }
+
+    /// Whether who is on this place is one of them.
     #[must_use]
-    pub fn is_among_newest(&self, place: u32, count: usize) -> bool {
+    pub fn is_told(&self, place: u32, least: usize) -> bool {
         let end = self.shown_below;
-        place < end && self.listed.range(place + 1..end).take(count).count() < count
+        let is_among_newest = || self.listed.range(place + 1..end).take(least).count() < least;
+        place < end && (place >= self.shown_before || is_among_newest())
     }
 
     /// Who is on the `number`-th `size` places, newest first.

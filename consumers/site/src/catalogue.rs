@@ -11,6 +11,7 @@ use crate::archive::Archive;
 use crate::gallery::{Artwork, Image};
 use crate::kinship::Kinship;
 use crate::listings::{Kind, Listing, ListingId, Named, listed_by};
+use crate::pages::SEARCH_PART;
 use crate::turns::Turns;
 
 /// An artwork's place in the order in which artworks were first shown; kept for good.
@@ -158,11 +159,16 @@ impl Catalogue {
             self.archive(*listing).enter(slot);
             self.turns.ask(*listing, &self.listings[listing.0 as usize].archive);
         }
-        if self.slots.insert(artwork.id, slot).is_none() {
+        let is_new = self.slots.insert(artwork.id, slot).is_none();
+        if is_new {
             self.ids.push(artwork.id);
             self.shown.push(None);
         }
         self.shown[slot.0 as usize] = Some(Shown { artwork, listings, card: OnceLock::new() });
+        // One that begins a part of the search and a chunk of the sitemap concerns their indexes as well: that is enough.
+        if is_new && slot.0.is_multiple_of(SEARCH_PART) {
+            return Ok(turned);
+        }
         let turns = self.turns.next(&self.listings);
         turned.extend(turns.into_iter().filter_map(|listing| self.turn(listing, Archive::take_turn)));
         Ok(turned)

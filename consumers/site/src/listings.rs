@@ -63,15 +63,6 @@ impl Kind {
             Self::Colour => "Colours",
         }
     }
-
-    /// Whether there are readers who want to be told of what comes to one of them.
-    #[must_use]
-    pub fn has_feeds(self) -> bool {
-        match self {
-            Self::All | Self::Tag | Self::Artist => true,
-            Self::Category | Self::Colour => false,
-        }
-    }
 }
 
 /// Artworks with something in common.

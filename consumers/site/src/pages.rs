@@ -28,6 +28,7 @@ use crate::theme::Theme;
 use crate::untrusted::{is_safe_path, web_link};
 use concerns::Concerned;
 
+pub use feeds::Format;
 pub use search::{SEARCH_CHUNK, SEARCH_PART};
 pub use sitemap::SITEMAP_CHUNK;
 
@@ -60,8 +61,9 @@ pub enum File {
         listing: ListingId,
         number: u32,
     },
-    Atom {
+    Feed {
         listing: ListingId,
+        format: Format,
     },
     /// Of the whole gallery it is [`Self::Home`].
     Front {
@@ -83,8 +85,6 @@ pub enum File {
     Overview {
         kind: Kind,
     },
-    Rss,
-    JsonFeed,
     Home,
 }
 
@@ -255,7 +255,7 @@ impl Site {
         files.extend(all.pages().map(|number| File::Page { listing: ListingId::ALL, number }));
         for (id, listing) in self.catalogue.listings() {
             files.extend(listing.archive.pages().map(|number| File::Page { listing: id, number }));
-            files.extend(listing.kind.has_feeds().then_some(File::Atom { listing: id }));
+            files.extend(Format::of(listing.kind).iter().map(|format| File::Feed { listing: id, format: *format }));
             files.push(File::Front { listing: id });
         }
         files.extend(self.search_chunks().map(|number| File::SearchChunk { number }));
@@ -263,7 +263,8 @@ impl Site {
         files.extend(all.chunks(SITEMAP_CHUNK).map(|number| File::SitemapChunk { number }));
         files.extend([File::SitemapListings, File::Sitemap, File::SearchIndex, File::Search]);
         files.extend(Kind::NAMED.map(|kind| File::Overview { kind }));
-        files.extend([File::Atom { listing: ListingId::ALL }, File::Rss, File::JsonFeed, File::Home, File::Worker]);
+        files.extend(Format::ALL.map(|format| File::Feed { listing: ListingId::ALL, format }));
+        files.extend([File::Home, File::Worker]);
         files
     }
 
@@ -282,15 +283,13 @@ impl Site {
             File::Home => self.front(ListingId::ALL)?,
             File::Front { listing } => self.front(listing)?,
             File::Page { listing, number } => self.page(listing, number)?,
-            File::Atom { listing } => self.atom(listing)?,
+            File::Feed { listing, format } => self.feed(listing, format)?,
             File::Overview { kind } => self.overview(kind)?,
             File::Artwork { slot } => self.artwork(slot)?,
             File::Search => self.search_page()?,
             File::SearchIndex => self.search_index()?,
             File::SearchChunk { number } => self.search_shard(number, SEARCH_CHUNK)?,
             File::SearchPart { number } => self.search_shard(number, SEARCH_PART)?,
-            File::Rss => self.rss()?,
-            File::JsonFeed => self.json_feed()?,
             File::About => self.about()?,
             File::Random => self.random()?,
             File::Sitemap => self.sitemap()?,
@@ -312,7 +311,7 @@ impl Site {
             File::Home => String::new(),
             File::Front { listing } => self.catalogue.listing(listing).folder.clone(),
             File::Page { listing, number } => format!("{}page/{number}/", self.catalogue.listing(listing).folder),
-            File::Atom { listing } => return feeds::atom_path(self.catalogue.listing(listing)),
+            File::Feed { listing, format } => return format.path(self.catalogue.listing(listing)),
             File::Overview { kind } => kind.folder().to_owned(),
             File::Artwork { slot } => artwork_href(&self.catalogue.id(slot)),
             File::About => "about/".to_owned(),
@@ -322,8 +321,6 @@ impl Site {
             File::SearchIndex => return "search.json".to_owned(),
             File::SearchChunk { number } => return search::chunk_path(number),
             File::SearchPart { number } => return search::part_path(number),
-            File::Rss => return "rss.xml".to_owned(),
-            File::JsonFeed => return "feed.json".to_owned(),
             File::Sitemap => return "sitemap.xml".to_owned(),
             File::SitemapListings => return sitemap::LISTINGS_PATH.to_owned(),
             File::SitemapChunk { number } => return sitemap::chunk_path(number),

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::feeds::FEED_ENTRIES;
+use super::feeds::{FEED_ENTRIES, feeds_of};
 use super::listing::told_count;
 use super::{File, SEARCH_CHUNK, SEARCH_PART, SITEMAP_CHUNK, Site, Work, media_path};
 use crate::archive::{chunk_of, page_of};
 use crate::catalogue::{Catalogue, Slot, Turned};
 use crate::gallery::Image;
-use crate::listings::{Kind, ListingId};
+use crate::listings::ListingId;
 
 /// What has changed since the last release, as far as it can be said without rendering.
 #[derive(Debug, Default)]
@@ -121,11 +121,8 @@ impl Site {
             if on_front {
                 files.insert(File::front(id));
             }
-            if listing.kind.has_feeds() && archive.is_among_newest(place, FEED_ENTRIES) {
-                files.insert(File::Atom { listing: id });
-                if listing.kind == Kind::All {
-                    files.extend([File::Rss, File::JsonFeed]);
-                }
+            if archive.is_told(place, FEED_ENTRIES) {
+                files.extend(feeds_of(id, listing));
             }
             standings.insert(id, Standing { listed: true, paged, on_front });
         }
@@ -175,9 +172,7 @@ impl Site {
         }
         if archive.newest().all(|other| other == slot) {
             files.extend([File::front(id), File::SitemapListings]);
-            if listing.kind.has_feeds() {
-                files.insert(File::Atom { listing: id });
-            }
+            files.extend(feeds_of(id, listing));
         }
     }
 
@@ -187,9 +182,7 @@ impl Site {
         let archive = &listing.archive;
         let files = &mut self.concerned.files;
         files.insert(File::front(id));
-        if listing.kind.has_feeds() {
-            files.insert(File::Atom { listing: id });
-        }
+        files.extend(feeds_of(id, listing));
         let first = page_of(before);
         let pages = first..page_of(archive.shown_below());
         if !pages.is_empty() {
@@ -206,7 +199,9 @@ impl Site {
             File::Artwork { slot } => self.catalogue.get(slot).is_some(),
             File::Page { listing, number } => self.catalogue.listing(listing).archive.has_page(number),
             File::Front { listing } => !self.catalogue.listing(listing).archive.is_empty(),
-            File::Atom { listing } => listing == ListingId::ALL || !self.catalogue.listing(listing).archive.is_empty(),
+            File::Feed { listing, .. } => {
+                listing == ListingId::ALL || !self.catalogue.listing(listing).archive.is_empty()
+            }
             File::SearchChunk { number } => self.has_search_chunk(number),
             File::SearchPart { number } => self.has_search_part(number),
             File::SitemapChunk { number } => all.chunk(number, SITEMAP_CHUNK).next().is_some(),
@@ -222,8 +217,6 @@ impl Site {
             | File::SearchIndex
             | File::Search
             | File::Overview { .. }
-            | File::Rss
-            | File::JsonFeed
             | File::Home => true,
         }
     }

@@ -5,17 +5,65 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::frame::{SocialImage, social_rendition, timestamp, title};
-use super::{RenderError, Site, artwork_href};
+use super::frame::{FeedLink, SocialImage, social_rendition, timestamp, title};
+use super::{File, RenderError, Site, artwork_href};
 use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::listings::{Kind, Listing, ListingId};
 use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 
-/// How many artworks a feed carries.
+/// How many artworks a feed carries, where its listing did not show more at its last turn.
 pub(super) const FEED_ENTRIES: usize = 10;
 
-pub(super) fn atom_path(listing: &Listing) -> String {
-    format!("{}feed.xml", listing.folder)
+/// What is written for readers of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// RFC 4287.
+    Atom,
+    /// 2.0.
+    Rss,
+    /// JSON Feed 1.1.
+    Json,
+}
+
+impl Format {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Atom, Self::Rss, Self::Json];
+
+    /// Those in which readers are told of what comes to one listing of this kind.
+    #[must_use]
+    pub fn of(kind: Kind) -> &'static [Self] {
+        match kind {
+            Kind::All | Kind::Tag | Kind::Artist => &Self::ALL,
+            Kind::Category | Kind::Colour => &[],
+        }
+    }
+
+    /// The name of its file, in the folder of the listing.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Atom => "feed.xml",
+            Self::Rss => "rss.xml",
+            Self::Json => "feed.json",
+        }
+    }
+
+    pub(super) fn path(self, listing: &Listing) -> String {
+        format!("{}{}", listing.folder, self.file_name())
+    }
+
+    pub(super) fn link(self, listing: &Listing) -> FeedLink {
+        let (name, media_type) = match self {
+            Self::Atom => ("Atom", "application/atom+xml"),
+            Self::Rss => ("RSS", "application/rss+xml"),
+            Self::Json => ("JSON", "application/feed+json"),
+        };
+        FeedLink { name, media_type, href: encode_path(&self.path(listing)) }
+    }
+}
+
+pub(super) fn feeds_of(id: ListingId, listing: &Listing) -> impl Iterator<Item = File> {
+    Format::of(listing.kind).iter().map(move |format| File::Feed { listing: id, format: *format })
 }
 
 #[derive(Serialize)]
@@ -57,7 +105,7 @@ struct EntryHtml<'a> {
 }
 
 impl Site {
-    pub(super) fn atom(&self, listing: ListingId) -> Result<String, RenderError> {
+    pub(super) fn feed(&self, listing: ListingId, format: Format) -> Result<String, RenderError> {
         let listing = self.catalogue.listing(listing);
         let title = match listing.kind {
             Kind::All => self.meta.title.clone(),
@@ -65,41 +113,19 @@ impl Site {
                 format!("{} · {}", excerpt(&listing.name, 80), self.meta.title)
             }
         };
-        let path = encode_path(&atom_path(listing));
-        Ok(self.templates.render("feed.xml", self.feed(self.newest_of(listing), title, &listing.href(), &path)?)?)
-    }
-
-    pub(super) fn rss(&self) -> Result<String, RenderError> {
-        let feed = self.feed(self.newest(), self.meta.title.clone(), "", "rss.xml")?;
-        Ok(self.templates.render("rss.xml", feed)?)
-    }
-
-    fn newest(&self) -> impl Iterator<Item = &Artwork> {
-        self.newest_of(self.catalogue.listing(ListingId::ALL))
-    }
-
-    fn newest_of<'a>(&'a self, listing: &'a Listing) -> impl Iterator<Item = &'a Artwork> {
-        listing.archive.newest_shown().take(FEED_ENTRIES).map(|slot| self.shown(slot).artwork.as_ref())
-    }
-
-    fn feed<'a>(
-        &'a self,
-        newest: impl Iterator<Item = &'a Artwork>,
-        title: String,
-        home: &str,
-        path: &str,
-    ) -> Result<Feed<'a>, RenderError> {
-        let mut newest = newest.peekable();
+        let (home, this) = (self.meta.url(&listing.href()), self.meta.url(&encode_path(&format.path(listing))));
+        let newest = listing.archive.told(FEED_ENTRIES);
+        let mut newest = newest.map(|slot| self.shown(slot).artwork.as_ref()).peekable();
+        let template = match format {
+            Format::Atom => "feed.xml",
+            Format::Rss => "rss.xml",
+            Format::Json => return self.json_feed(newest, &title, &home, &this),
+        };
         // The build's own time would make every feed differ from the last one.
         let updated = newest.peek().map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest.published_at);
-        Ok(Feed {
-            site: &self.meta,
-            title,
-            home: self.meta.url(home),
-            this: self.meta.url(path),
-            updated: Moment::new(updated),
-            entries: newest.map(|artwork| self.feed_entry(artwork)).collect::<Result<_, _>>()?,
-        })
+        let entries = newest.map(|artwork| self.feed_entry(artwork)).collect::<Result<_, _>>()?;
+        let feed = Feed { site: &self.meta, title, home, this, updated: Moment::new(updated), entries };
+        Ok(self.templates.render(template, feed)?)
     }
 
     fn feed_entry<'a>(&self, artwork: &'a Artwork) -> Result<Entry<'a>, RenderError> {
@@ -116,14 +142,20 @@ impl Site {
         })
     }
 
-    pub(super) fn json_feed(&self) -> Result<String, RenderError> {
-        let items = self.newest().map(|artwork| self.json_item(artwork)).collect::<Result<Vec<_>, _>>()?;
+    fn json_feed<'a>(
+        &self,
+        newest: impl Iterator<Item = &'a Artwork>,
+        title: &str,
+        home: &str,
+        this: &str,
+    ) -> Result<String, RenderError> {
+        let items = newest.map(|artwork| self.json_item(artwork)).collect::<Result<Vec<_>, _>>()?;
         let feed = json!({
             "version": "https://jsonfeed.org/version/1.1",
-            "title": printable(&self.meta.title),
+            "title": printable(title),
             "description": printable(&self.meta.description),
-            "home_page_url": self.meta.url(""),
-            "feed_url": self.meta.url("feed.json"),
+            "home_page_url": home,
+            "feed_url": this,
             "language": self.meta.language,
             "authors": [{ "name": printable(&self.meta.author) }],
             "items": items,
@@ -152,7 +184,7 @@ impl Site {
         Ok(item)
     }
 
-    /// The same small piece of HTML for both feeds.
+    /// The same small piece of HTML in every format.
     fn entry_html(&self, artwork: &Artwork) -> Result<String, RenderError> {
         let context = EntryHtml {
             url: self.meta.url(&artwork_href(&artwork.id)),

@@ -29,8 +29,8 @@ pub(super) struct Frame<'a> {
     /// Relative to the root, for `rel` links.
     pub newer: Option<String>,
     pub older: Option<String>,
-    /// A feed of what this page lists, where it is not the whole gallery; relative to the root.
-    pub feed: Option<String>,
+    /// The feeds of what this page lists, where it is not the whole gallery.
+    pub feeds: Vec<FeedLink>,
     /// Which entry of the menu the page belongs to.
     pub section: &'static str,
 }
@@ -43,6 +43,16 @@ pub(super) struct SocialImage {
     pub height: u32,
     pub media_type: String,
     pub alt: String,
+}
+
+/// A way to a feed.
+#[derive(Debug, Serialize)]
+pub(super) struct FeedLink {
+    /// As people call its format.
+    pub name: &'static str,
+    pub media_type: &'static str,
+    /// Relative to the root.
+    pub href: String,
 }
 
 /// A picture with the size that keeps its place free. The path is relative to the root.
@@ -93,7 +103,7 @@ impl Site {
             json_ld: None,
             newer: None,
             older: None,
-            feed: None,
+            feeds: Vec::new(),
             section: "",
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::frame::Frame;
 use super::search::colour_href;
-use super::{RenderError, Site, feeds};
+use super::{Format, RenderError, Site};
 use crate::archive::PAGE_SIZE;
 use crate::catalogue::Slot;
 use crate::colours::Family;
@@ -117,7 +117,7 @@ impl Site {
         let kind = said.listing.kind;
         let is_named = kind != Kind::All;
         frame.section = if is_named { "browse" } else { "works" };
-        frame.feed = (is_named && kind.has_feeds()).then(|| encode_path(&feeds::atom_path(said.listing)));
+        frame.feeds = Format::of(kind).iter().filter(|_| is_named).map(|format| format.link(said.listing)).collect();
         let cards = self.cards(slots, &frame.root)?;
         let context = ListingView {
             page: frame,

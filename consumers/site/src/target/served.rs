@@ -43,6 +43,7 @@ impl Kind {
             // The index of the search names its chunks, so they go before it.
             ("search", _) => Self::Listings,
             (_, "xml") | ("", "json" | "js" | "txt") => Self::Feeds,
+            _ if path.ends_with("/feed.json") => Self::Feeds,
             ("", _) if path == "index.html" => Self::Home,
             _ => Self::Listings,
         }
@@ -68,7 +69,7 @@ pub fn cache_control(path: &str) -> &'static str {
     match Kind::of(path) {
         Kind::Assets | Kind::Media => IMMUTABLE,
         // A worker that is kept would go on serving what it knows.
-        Kind::Feeds if matches!(extension(path), "xml" | "txt") || path == "feed.json" => POLLED,
+        Kind::Feeds if matches!(extension(path), "xml" | "txt") || path.ends_with("feed.json") => POLLED,
         Kind::Artworks | Kind::Listings | Kind::Feeds | Kind::Home => FRESH,
     }
 }
@@ -123,8 +124,8 @@ mod tests {
             "index.html",
         ];
         assert!(order.is_sorted_by_key(|path| Kind::of(path)), "{:?}", order.map(Kind::of));
-        for path in ["feed.xml", "rss.xml", "feed.json", "worker.js", "robots.txt", "tags/a/feed.xml", "sitemap/1.xml"]
-        {
+        let feeds = ["feed.xml", "rss.xml", "feed.json", "tags/a/feed.xml", "tags/a/rss.xml", "tags/a/feed.json"];
+        for path in ["worker.js", "robots.txt", "sitemap/1.xml"].iter().chain(&feeds) {
             assert_eq!(Kind::of(path), Kind::Feeds, "{path}");
         }
         for path in ["404.html", "tags/index.html", "tags/home/index.html", "about/index.html"] {
@@ -136,7 +137,9 @@ mod tests {
     fn only_what_never_changes_is_kept_for_ever() {
         assert_eq!(cache_control("media/a.jpg"), IMMUTABLE);
         assert_eq!(cache_control("assets/a.js"), IMMUTABLE);
-        assert_eq!(cache_control("feed.xml"), POLLED);
+        for path in ["feed.xml", "feed.json", "tags/a/feed.json", "artists/b/rss.xml"] {
+            assert_eq!(cache_control(path), POLLED, "{path}");
+        }
         for path in ["index.html", "artworks/1/index.html", "worker.js", "search.json", "search/1.json"] {
             assert_eq!(cache_control(path), FRESH, "{path}");
         }

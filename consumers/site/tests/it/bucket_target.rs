@@ -36,12 +36,11 @@ impl Scene {
     }
 
     fn target(&self) -> Target {
-        let settings = TargetSettings {
-            kind: TargetKind::Bucket,
-            bucket: self.settings.clone(),
-            backoff_initial_ms: 1,
-            ..TargetSettings::default()
-        };
+        self.target_with(TargetSettings { backoff_initial_ms: 1, ..TargetSettings::default() })
+    }
+
+    fn target_with(&self, settings: TargetSettings) -> Target {
+        let settings = TargetSettings { kind: TargetKind::Bucket, bucket: self.settings.clone(), ..settings };
         Target::new(&settings, &self.store.settings, "https://art.example").expect("the settings can be used")
     }
 
@@ -133,12 +132,54 @@ async fn only_what_has_changed_is_put_and_nothing_is_listed() {
     // Beside that it is asked which release it has, and nothing else.
     assert_eq!(asked.len(), puts.len() + 1, "{asked:?}");
     let pages = changed.iter().filter(|path| !path.starts_with("media/"));
-    assert!(pages.count() <= 20, "{changed:?}");
+    assert!(pages.count() <= 26, "{changed:?}");
     assert!(scene.there().await == scene.live());
 
     scene.store.asked();
     assert!(!scene.brought().await.changed);
     assert_eq!(scene.store.asked().len(), 1, "what it has already is asked for once");
+}
+
+#[tokio::test]
+async fn what_a_store_fails_at_is_tried_again_and_what_it_has_taken_is_not_put_twice() {
+    let mut scene = Scene::set().await;
+    scene.release(0..8).await;
+    // In the middle of it, and more often than the client tries by itself.
+    scene.store.fail_after(20, 30);
+    let brought = scene.brought().await;
+    assert_eq!(scene.store.failed(), 30, "it has failed");
+    let mut puts = scene.puts();
+    assert_eq!(brought.files + 1, puts.len() as u64);
+    puts.sort();
+    puts.dedup();
+    assert_eq!(brought.files + 1, puts.len() as u64, "a file was put twice");
+    assert!(scene.there().await == scene.live());
+}
+
+#[tokio::test]
+async fn a_store_that_goes_on_failing_is_tried_as_often_as_the_settings_say_and_no_longer_than_they_allow() {
+    let mut scene = Scene::set().await;
+    scene.release(0..2).await;
+    let tried = async |attempts, pause_ms, timeout_ms| {
+        let [backoff_initial_ms, backoff_max_ms] = [pause_ms; 2];
+        let settings =
+            TargetSettings { attempts, backoff_initial_ms, backoff_max_ms, timeout_ms, ..TargetSettings::default() };
+        scene.store.fail_after(0, usize::MAX);
+        let error = scene.target_with(settings).bring(&scene.folder, Look::Changes, || Ok(vec![])).await;
+        let failed = scene.store.failed();
+        scene.store.fail_after(0, 0);
+        let error = error.expect_err("the store fails");
+        assert!(error.is_transient(), "{error:?}");
+        failed
+    };
+    let once = tried(1, 1, 600_000).await;
+    assert!(once > 0);
+    assert_eq!(tried(2, 1, 600_000).await, 2 * once);
+    // The next attempt would begin after the time is over.
+    assert_eq!(tried(2, 600_000, 300_000).await, once);
+    assert_eq!(scene.has().await, None);
+    scene.brought().await;
+    assert!(scene.there().await == scene.live());
 }
 
 #[tokio::test]

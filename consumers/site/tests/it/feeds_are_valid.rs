@@ -67,12 +67,31 @@ fn a_tag_has_a_feed_of_its_newest_works_that_its_pages_name() {
     assert_eq!(ids[0], "https://art.example/gallery/tags/mod_3/");
     assert_eq!(ids[1..], newest);
     assert_eq!(named(&elements(&pages["tags/every/feed.xml"]), "entry").count(), 10);
+    let rss = elements(&pages["tags/mod_3/rss.xml"]);
+    let guids: Vec<&str> = named(&rss, "guid").map(|id| id.text.as_str()).collect();
+    assert_eq!((guids.as_slice(), rss_home(&rss)), (&ids[1..], ids[0]));
+    let json: Value = serde_json::from_slice(&pages["tags/mod_3/feed.json"]).expect("the feed is JSON");
+    let items = json["items"].as_array().expect("a feed has items");
+    assert_eq!((items.len(), &json["home_page_url"]), (newest.len(), &Value::from(ids[0])));
+    assert_eq!(json["feed_url"], "https://art.example/gallery/tags/mod_3/feed.json");
+    assert_eq!(json["title"], named(&feed, "title").next().expect("it has a title").text.as_str());
+
     let listing = elements(&pages["tags/mod_3/index.html"]);
-    let named_feeds: Vec<_> = named(&listing, "link")
-        .filter(|link| link.attribute("type") == Some("application/atom+xml"))
-        .filter_map(|link| link.attribute("href"))
-        .collect();
-    assert_eq!(named_feeds, ["../../feed.xml", "../../tags/mod_3/feed.xml"]);
+    for (media_type, name) in [
+        ("application/atom+xml", "feed.xml"),
+        ("application/rss+xml", "rss.xml"),
+        ("application/feed+json", "feed.json"),
+    ] {
+        let named_feeds: Vec<_> = named(&listing, "link")
+            .filter(|link| link.attribute("type") == Some(media_type))
+            .filter_map(|link| link.attribute("href"))
+            .collect();
+        assert_eq!(named_feeds, [format!("../../{name}"), format!("../../tags/mod_3/{name}")]);
+    }
+}
+
+fn rss_home(rss: &[Element]) -> &str {
+    &named(rss, "link").next().expect("a channel has a link").text
 }
 
 #[test]

@@ -38,7 +38,25 @@ struct Desk {
     asked: Arc<Mutex<Vec<Asked>>>,
     /// Files that may be put until it refuses.
     puts: Arc<AtomicUsize>,
+    failing: Arc<Mutex<Failing>>,
     under_way: Arc<AtomicUsize>,
+}
+
+/// When it fails.
+#[derive(Default)]
+struct Failing {
+    spared: usize,
+    requests: usize,
+    failed: usize,
+}
+
+impl Failing {
+    fn fails(&mut self) -> bool {
+        let fails = self.spared == 0 && self.failed < self.requests;
+        self.failed += usize::from(fails);
+        self.spared = self.spared.saturating_sub(1);
+        fails
+    }
 }
 
 impl Store {
@@ -48,7 +66,8 @@ impl Store {
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single("test", "of the test"));
         let puts = Arc::new(AtomicUsize::new(usize::MAX));
-        let desk = Desk { service: service.build(), asked: Arc::default(), puts, under_way: Arc::default() };
+        let service = service.build();
+        let desk = Desk { service, asked: Arc::default(), puts, failing: Arc::default(), under_way: Arc::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let settings = StoreSettings {
             endpoint: format!("http://{}", listener.local_addr()?),
@@ -86,6 +105,16 @@ impl Store {
         self.break_after(usize::MAX);
     }
 
+    /// After so many requests it answers so many that something is wrong with it.
+    pub(crate) fn fail_after(&self, spared: usize, requests: usize) {
+        *self.desk.failing.lock().expect("no holder panics") = Failing { spared, requests, failed: 0 };
+    }
+
+    /// How often it has done so since then.
+    pub(crate) fn failed(&self) -> usize {
+        self.desk.failing.lock().expect("no holder panics").failed
+    }
+
     /// Waits until what clients have asked that went away is done or not.
     pub(crate) async fn at_rest(&self) {
         while self.desk.under_way.load(Ordering::SeqCst) > 0 {
@@ -119,6 +148,9 @@ async fn answer(State(desk): State<Desk>, request: Request) -> Response {
     let left = |left: usize| if left == usize::MAX { Some(left) } else { left.checked_sub(1) };
     if is_file && desk.puts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_err() {
         return (StatusCode::FORBIDDEN, "no more").into_response();
+    }
+    if desk.failing.lock().expect("no holder panics").fails() {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "a disk is gone").into_response();
     }
     let asked = Asked { method: parts.method.clone(), key, headers: parts.headers.clone() };
     desk.asked.lock().expect("no holder panics").push(asked);
