@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs every test. Run by with-services.sh, which gives the URLs. Arguments go to the test runner. The gallery is
-# looked at in a browser where there is one; where REQUIRE_BROWSER is set, there must be. ZIPs are read by the programs that
-# people read them with, as far as they are there.
+# looked at in a browser where there is one; where REQUIRE_BROWSER is set, there must be. The other programs that tests use are
+# installed where they can be.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/places.sh"
@@ -13,12 +13,13 @@ if ! deploy/local/browser.sh; then
     if [ -n "${REQUIRE_BROWSER:-}" ]; then exit 1; fi
     unchecked+=('the gallery in a browser, for want of what is named above')
 fi
-declare -A readers=([unzip]=unzip [7z]=p7zip-full [bsdtar]=libarchive-tools)
-missing_readers() { for reader in "${!readers[@]}"; do have "$reader" || echo "${readers[$reader]}"; done; }
-mapfile -t missing < <(missing_readers)
+# ZIPs are read by the first three; the last makes clocks jump.
+declare -A programs=([unzip]=unzip [7z]=p7zip-full [bsdtar]=libarchive-tools [faketime]=faketime)
+missing_packages() { for program in "${!programs[@]}"; do have "$program" || echo "${programs[$program]}"; done; }
+mapfile -t missing < <(missing_packages)
 if [ ${#missing[@]} -gt 0 ] && can_install; then install_packages "${missing[@]}" || true; fi
-mapfile -t missing < <(missing_readers)
-if [ ${#missing[@]} -gt 0 ]; then unchecked+=("ZIPs as they are read by what is in ${missing[*]}"); fi
+mapfile -t missing < <(missing_packages)
+if [ ${#missing[@]} -gt 0 ]; then unchecked+=("what is checked with ${missing[*]}"); fi
 # A test runner shows nothing of the tests that pass, so it is said at the end, whatever comes of them.
 say_what_was_not_checked() {
     local what

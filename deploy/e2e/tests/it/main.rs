@@ -4,6 +4,7 @@
 mod bad_input;
 mod broker;
 mod browser;
+mod clocks;
 mod commands;
 mod cost;
 mod crash;
