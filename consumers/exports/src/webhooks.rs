@@ -4,6 +4,7 @@ mod endpoint;
 
 use std::time::Duration;
 
+use anyhow::bail;
 use atelier_events::export::{Completed, Export, ExportEvent, Failed};
 use atelier_events::{Blobs, Consumer, Event, ExportId, Log};
 use atelier_runtime::{Attempt, Job, Outcome};
@@ -13,7 +14,7 @@ use time::OffsetDateTime;
 use self::endpoint::{Answer, Endpoint};
 use crate::settings::WebhookSettings;
 
-/// How long somebody is told who asks to be told later, each time anew. It costs no attempt, so this is what ends it.
+/// How long it costs no attempt that somebody asks to be told later.
 const PATIENCE: Duration = Duration::from_hours(72);
 /// The longest pause that is granted to who asks for one.
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
@@ -110,16 +111,21 @@ impl Job for Webhooks {
         let event = &attempt.event;
         let events = self.log.read_stream(&event.stream).await?;
         let requested = events.first().ok_or_else(|| anyhow::anyhow!("{} is empty", event.stream))?;
-        let export = events.iter().try_fold(None, Export::fold)?;
         let told = event.event()?;
         let (id, end) = match &told {
             Event::Export(ExportEvent::Completed(completed)) => match self.completed(completed).await? {
                 Ok(end) => (completed.export_id, end),
-                Err(why) => return Ok(Outcome::Discarded(why.to_owned())),
+                Err(why) => {
+                    tracing::warn!(export.id = %completed.export_id, "nobody is told of it: {why}");
+                    return nothing();
+                }
             },
-            // It was requeued and is completed after all, and that is told by itself.
-            Event::Export(ExportEvent::Failed(_)) if !matches!(export, Some(Export::Failed(_))) => return nothing(),
-            Event::Export(ExportEvent::Failed(Failed { export_id, error })) => (*export_id, End::Failed { error }),
+            Event::Export(ExportEvent::Failed(Failed { export_id, error })) => {
+                // It may have been requeued and be completed after all, and that is told by itself.
+                let known = events.iter().filter(|event| event.is_known());
+                let Some(Export::Failed(_)) = known.into_iter().try_fold(None, Export::fold)? else { return nothing() };
+                (*export_id, End::Failed { error })
+            }
             _ => return Ok(Outcome::Discarded(format!("nobody is told of {}", event.event_type))),
         };
         let data = Told {
@@ -132,9 +138,12 @@ impl Job for Webhooks {
         let message = Message { event_type: &event.event_type, timestamp: event.occurred_at, data };
         match endpoint.tell(event.id, serde_json::to_vec(&message)?).await? {
             Answer::Taken => nothing(),
-            Answer::Gone => Ok(Outcome::Discarded("exports.webhook.url answers that it is gone (410)".to_owned())),
+            Answer::Gone => {
+                tracing::warn!(export.id = %id, "exports.webhook.url answers that it is gone (410): it is not told of this export");
+                nothing()
+            }
             Answer::Later(_) if event.age() > PATIENCE => {
-                Ok(Outcome::Discarded("exports.webhook.url has asked for patience for three days".to_owned()))
+                bail!("exports.webhook.url asks for patience, and that for three days: from now on it costs attempts")
             }
             Answer::Later(pause) => Ok(Outcome::Snoozed(pause.clamp(Duration::from_secs(1), LONGEST_PAUSE))),
         }
