@@ -120,7 +120,7 @@ pub struct DatabaseSettings {
     /// Postgres 15 or newer: `postgres://user:password@host:port/database`. On this machine without TLS, elsewhere with it
     /// where the server offers it, unless the address says `?sslmode=…`.
     pub url: String,
-    /// Connections that one daemon opens at the most, beside seven at the most on which its loops claim, publish, settle and
+    /// Connections that one daemon opens at the most, beside ten at the most on which its loops claim, publish, settle and
     /// append; at least 4. The six daemons together stay within the hundred that Postgres allows.
     pub connections: u32,
     /// How long a statement waits for a free connection before it fails, in milliseconds.

@@ -79,22 +79,34 @@ impl ConsumerSettings {
     /// What holds for one consumer.
     #[must_use]
     pub fn of(&self, consumer: Consumer) -> Self {
-        let own = match consumer {
-            Consumer::Generate => &self.generate,
-            Consumer::Thumbnails => &self.thumbnails,
-            Consumer::Exports => &self.exports,
-            Consumer::Webhooks => &self.webhooks,
-            Consumer::Sidecars => &self.sidecars,
-            Consumer::Index | Consumer::Site => return self.clone(),
-        };
+        let defaults = Self::default();
+        // A table that names one key leaves the defaults of the others as they are.
+        let (Some(own), Some(default)) = (self.own(consumer), defaults.own(consumer)) else { return self.clone() };
         Self {
-            concurrency: own.concurrency.unwrap_or(self.concurrency),
-            max_attempts: own.max_attempts.unwrap_or(self.max_attempts),
-            attempt_timeout_ms: own.attempt_timeout_ms.unwrap_or(self.attempt_timeout_ms),
-            backoff_initial_ms: own.backoff_initial_ms.unwrap_or(self.backoff_initial_ms),
-            backoff_max_ms: own.backoff_max_ms.unwrap_or(self.backoff_max_ms),
-            rate_per_minute: own.rate_per_minute.unwrap_or(self.rate_per_minute),
+            concurrency: own.concurrency.or(default.concurrency).unwrap_or(self.concurrency),
+            max_attempts: own.max_attempts.or(default.max_attempts).unwrap_or(self.max_attempts),
+            attempt_timeout_ms: own
+                .attempt_timeout_ms
+                .or(default.attempt_timeout_ms)
+                .unwrap_or(self.attempt_timeout_ms),
+            backoff_initial_ms: own
+                .backoff_initial_ms
+                .or(default.backoff_initial_ms)
+                .unwrap_or(self.backoff_initial_ms),
+            backoff_max_ms: own.backoff_max_ms.or(default.backoff_max_ms).unwrap_or(self.backoff_max_ms),
+            rate_per_minute: own.rate_per_minute.or(default.rate_per_minute).unwrap_or(self.rate_per_minute),
             ..self.clone()
+        }
+    }
+
+    fn own(&self, consumer: Consumer) -> Option<&ConsumerOverrides> {
+        match consumer {
+            Consumer::Generate => Some(&self.generate),
+            Consumer::Thumbnails => Some(&self.thumbnails),
+            Consumer::Exports => Some(&self.exports),
+            Consumer::Webhooks => Some(&self.webhooks),
+            Consumer::Sidecars => Some(&self.sidecars),
+            Consumer::Index | Consumer::Site => None,
         }
     }
 }
@@ -125,5 +137,38 @@ impl Default for ConsumerSettings {
             },
             sidecars: ConsumerOverrides::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_consumer_s_own_table_changes_what_it_names_and_nothing_else() -> serde_json::Result<()> {
+        let settings: ConsumerSettings = serde_json::from_value(json!({
+            "max_attempts": 3,
+            "exports": { "concurrency": 1 },
+            "webhooks": { "backoff_initial_ms": 1 },
+            "generate": { "max_attempts": 5 },
+        }))?;
+        let of = |consumer| {
+            let ConsumerSettings {
+                concurrency,
+                max_attempts,
+                attempt_timeout_ms,
+                backoff_initial_ms,
+                backoff_max_ms,
+                ..
+            } = settings.of(consumer);
+            (concurrency, max_attempts, attempt_timeout_ms, backoff_initial_ms, backoff_max_ms)
+        };
+        assert_eq!(of(Consumer::Exports), (1, 3, 86_400_000, 1_000, 600_000));
+        assert_eq!(of(Consumer::Webhooks), (4, 18, 60_000, 1, 36_000_000));
+        assert_eq!(of(Consumer::Generate), (4, 5, 300_000, 1_000, 600_000));
+        assert_eq!(of(Consumer::Index), (4, 3, 300_000, 1_000, 600_000));
+        Ok(())
     }
 }
