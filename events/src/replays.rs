@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::consumer::Consumer;
 use crate::log::Log;
 use crate::signal::Channel;
 
 /// How often a daemon says that it is at it.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// After such a silence another daemon takes a replay over.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -98,7 +99,22 @@ pub async fn take(pool: &PgPool, consumer: Consumer) -> sqlx::Result<Option<Repl
         .await
 }
 
-/// Says how far one is that was taken, or only that somebody is at it. False: it was cancelled, or another daemon has taken it.
+/// Says again and again how far one is that was taken, or only that somebody is at it. Ends when it was cancelled, or another
+/// daemon has taken it. A database that does not answer is told the next time: where the replay needs it, that ends by itself.
+pub async fn keep_reporting<P: Serialize>(pool: &PgPool, taken: &Replay, progress: impl Fn() -> Option<P>) {
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        heartbeat.tick().await;
+        match report(pool, taken, progress().as_ref()).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot say how far the replay is"),
+        }
+    }
+}
+
+/// Says once how far it is. False: it was cancelled, or another daemon has taken it.
 pub async fn report(pool: &PgPool, taken: &Replay, progress: Option<&impl Serialize>) -> anyhow::Result<bool> {
     let progress = progress.map(serde_json::to_value).transpose()?;
     let report =

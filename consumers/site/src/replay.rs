@@ -1,15 +1,13 @@
 //! `replay` on a command line, of `atelier-site` and of `atelier site`; and as it is asked for over HTTP, in the daemon.
 
 use std::io::Write;
-use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use atelier_events::Log;
-use atelier_events::replays::{self, HEARTBEAT, Replay};
+use atelier_events::replays::{self, Replay};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::publication::{Publication, Replayed};
@@ -70,19 +68,14 @@ pub async fn run(
 pub(crate) async fn as_asked(publication: &mut Publication, log: &Log, asked: Replay) -> anyhow::Result<()> {
     let (pool, dry_run) = (log.pool(), asked.wanted.dry_run);
     tracing::info!(replay = asked.id, replay.dry_run = dry_run, replay.by = asked.asked_by, "replaying the site");
-    let done = {
-        let mut replaying = pin!(Outcome::of(publication, dry_run));
-        let mut heartbeat = interval(HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                done = &mut replaying => break done,
-                // A deploy is not broken off: it would leave to be found out what of it was done.
-                _ = heartbeat.tick() => if let Err(error) = replays::report(pool, &asked, None::<&()>).await {
-                    tracing::debug!(error = format!("{error:#}"), "cannot say that the replay goes on");
-                },
-            }
-        }
+    let reporting = async {
+        replays::keep_reporting(pool, &asked, || None::<()>).await;
+        // A deploy is not broken off: it would leave to be found out what of it was done.
+        std::future::pending().await
+    };
+    let done = tokio::select! {
+        done = Outcome::of(publication, dry_run) => done,
+        never = reporting => never,
     };
     let said = match &done {
         Ok(outcome) => Ok(outcome.in_short()?),

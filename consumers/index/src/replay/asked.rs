@@ -1,13 +1,12 @@
 //! Replays that were asked for over HTTP, done by this daemon.
 
-use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use atelier_events::replays::{self, HEARTBEAT, Replay, Wanted};
+use atelier_events::replays::{self, Replay, Wanted};
 use atelier_events::signal::Channel;
 use atelier_events::{Consumer, Log};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::command::Outcome;
@@ -57,24 +56,12 @@ async fn replay(log: &Log, asked: Replay) -> anyhow::Result<()> {
     let options = Options { from_backup, fresh };
     let last = Mutex::new(None::<Progress>);
     let told = |progress| *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
-    let mut replaying = pin!(Outcome::of(log, options, dry_run, told));
-    let mut heartbeat = interval(HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let ended = loop {
-        tokio::select! {
-            ended = &mut replaying => break ended,
-            _ = heartbeat.tick() => {
-                let progress = *last.lock().unwrap_or_else(PoisonError::into_inner);
-                match replays::report(log.pool(), &asked, progress.as_ref()).await {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        tracing::info!(replay = asked.id, "the replay was cancelled, or another daemon has taken it");
-                        return Ok(());
-                    }
-                    // Where the replay needs the database as well, it ends by itself.
-                    Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot say how far the replay is"),
-                }
-            }
+    let progress = || *last.lock().unwrap_or_else(PoisonError::into_inner);
+    let ended = tokio::select! {
+        ended = Outcome::of(log, options, dry_run, told) => ended,
+        () = replays::keep_reporting(log.pool(), &asked, progress) => {
+            tracing::info!(replay = asked.id, "the replay was cancelled, or another daemon has taken it");
+            return Ok(());
         }
     };
     let ended = match ended {
