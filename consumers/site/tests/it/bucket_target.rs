@@ -146,7 +146,9 @@ async fn what_a_store_fails_at_is_tried_again_and_what_it_has_taken_is_not_put_t
     scene.release(0..8).await;
     // In the middle of it, and more often than the client tries by itself.
     scene.store.fail_after(20, 30);
-    let brought = scene.brought().await;
+    let settings = TargetSettings { attempts: 30, backoff_initial_ms: 1, ..TargetSettings::default() };
+    let brought = scene.target_with(settings).bring(&scene.folder, Look::Changes, || Ok(vec![])).await;
+    let brought = brought.expect("it is mended in the end").expect("there is a release");
     assert_eq!(scene.store.failed(), 30, "it has failed");
     let mut puts = scene.puts();
     assert_eq!(brought.files + 1, puts.len() as u64);

@@ -142,6 +142,34 @@ fn whatever_happens_the_files_are_those_of_a_rebuild_of_everything() {
     runner.run(&history(), |(shown, steps)| check(shown, &steps)).unwrap_or_else(|failed| panic!("{failed}"));
 }
 
+/// Thirty listings take their turns one after the other, so that more wait in each than a feed has at the least.
+#[test]
+fn what_happens_to_those_who_waited_together_is_in_the_feeds_as_in_a_rebuild() {
+    let tagged = |number| {
+        let mut artwork = sample::artwork(number);
+        artwork.tags = (0..30).map(|tag| format!("tag {tag}")).collect();
+        artwork
+    };
+    let shown = SMALL + 150;
+    let mut site = Arc::into_inner(sample::site((0..shown).map(tagged).collect())).expect("its only owner");
+    let mut written = everything(&site);
+    site.settle();
+    let told = |path: &str| String::from_utf8_lossy(&written[path]).matches("<entry>").count();
+    let most = (0..30).map(|tag| told(&format!("tags/tag_{tag}/feed.xml"))).max();
+    assert!(most > Some(20), "{most:?} at the most are told of by a feed");
+    for (nth, number) in (shown - 60..shown).step_by(4).enumerate() {
+        if nth.is_multiple_of(3) {
+            site.hide(tagged(number).id);
+        } else {
+            let mut artwork = tagged(number);
+            "Another title".clone_into(&mut artwork.title);
+            site.show(artwork).expect("the sample can be shown");
+        }
+        write(&mut site, &mut written);
+        assert_eq!(difference(&written, &everything(&site)), Vec::<String>::new(), "{number}");
+    }
+}
+
 #[test]
 fn a_chunk_of_the_search_begins_and_ends_as_it_does_in_a_rebuild() {
     let show = |number| Step::Show { number, way: 0 };

@@ -108,7 +108,7 @@ async fn a_worker_that_wakes_up_after_another_has_done_its_job_adds_nothing() ->
 }
 
 /// All times are the database's, so its clock that jumps is the same as all times it has written jumping the other way.
-/// A daemon's own clock decides nothing but how long it sleeps; see `clocks.rs`.
+/// What a daemon's own clock decides, such as until when a link is good, loses and repeats nothing: see `clocks.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_an_hour_ahead_and_back_loses_nothing_and_does_nothing_twice() -> anyhow::Result<()> {
     let database = Database::create().await?;
