@@ -115,7 +115,7 @@ pub async fn keep_reporting<P: Serialize>(pool: &PgPool, taken: &Replay, progres
 }
 
 /// Says once how far it is. False: it was cancelled, or another daemon has taken it.
-pub async fn report(pool: &PgPool, taken: &Replay, progress: Option<&impl Serialize>) -> anyhow::Result<bool> {
+async fn report(pool: &PgPool, taken: &Replay, progress: Option<&impl Serialize>) -> anyhow::Result<bool> {
     let progress = progress.map(serde_json::to_value).transpose()?;
     let report =
         sqlx::query(include_str!("../sql/report_replay.sql")).bind(taken.id).bind(taken.began_at).bind(progress);

@@ -78,19 +78,22 @@ impl Webhooks {
         Ok(Self { log, blobs, link_ttl: settings.link_ttl()?, endpoint: Endpoint::of(settings)? })
     }
 
-    async fn completed<'a>(&self, completed: &'a Completed) -> anyhow::Result<Result<End<'a>, &'static str>> {
+    /// None: there is nothing to be downloaded any more.
+    async fn completed<'a>(&self, completed: &'a Completed) -> anyhow::Result<Option<End<'a>>> {
         let mut ttl = self.link_ttl;
         if let Some(until) = completed.kept_until {
             // Rounded down to a whole second, which a link that is signed needs one of.
             let left = Duration::from_secs((until - OffsetDateTime::now_utc()).whole_seconds().try_into().unwrap_or(0));
             if left.is_zero() {
-                return Ok(Err("the time of the ZIP was over before anybody could be told"));
+                let export_id = completed.export_id;
+                tracing::warn!(export.id = %export_id, "the time of the ZIP was over before anybody could be told of it");
+                return Ok(None);
             }
             ttl = ttl.min(left);
         }
         let name = format!("atelier-{}.zip", completed.export_id);
         let signed = self.blobs.presign_get(&completed.archive.key, Some(&name), ttl).await?;
-        Ok(Ok(End::Completed {
+        Ok(Some(End::Completed {
             download_url: signed.url,
             expires_at: signed.expires_at,
             kept_until: completed.kept_until,
@@ -113,17 +116,14 @@ impl Job for Webhooks {
         let requested = events.first().ok_or_else(|| anyhow::anyhow!("{} is empty", event.stream))?;
         let told = event.event()?;
         let (id, end) = match &told {
-            Event::Export(ExportEvent::Completed(completed)) => match self.completed(completed).await? {
-                Ok(end) => (completed.export_id, end),
-                Err(why) => {
-                    tracing::warn!(export.id = %completed.export_id, "nobody is told of it: {why}");
-                    return nothing();
-                }
-            },
+            Event::Export(ExportEvent::Completed(completed)) => {
+                let Some(end) = self.completed(completed).await? else { return nothing() };
+                (completed.export_id, end)
+            }
             Event::Export(ExportEvent::Failed(Failed { export_id, error })) => {
                 // It may have been requeued and be completed after all, and that is told by itself.
-                let known = events.iter().filter(|event| event.is_known());
-                let Some(Export::Failed(_)) = known.into_iter().try_fold(None, Export::fold)? else { return nothing() };
+                let mut known = events.iter().filter(|event| event.is_known());
+                let Some(Export::Failed(_)) = known.try_fold(None, Export::fold)? else { return nothing() };
                 (*export_id, End::Failed { error })
             }
             _ => return Ok(Outcome::Discarded(format!("nobody is told of {}", event.event_type))),

@@ -3,7 +3,8 @@
 //! A work comes to a dozen large listings. If each showed what waits as soon as a row of it does, now and then many would fall
 //! together, and such an addition would write twice the files of any other. So they queue up, and as many take their turns
 //! with each work that is shown as a number of files allows. Who comes to his turn late shows more at once, so that
-//! the queue stays short however many listings a work has.
+//! the queue stays short however many listings a work has. With a work that begins a part of the search nobody takes his turn:
+//! it concerns the indexes as well.
 
 use std::collections::VecDeque;
 
