@@ -21,6 +21,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("baseline.jpg", jpeg(&picture)),
         ("progressive.jpg", jpeg_with(&picture, |encoder| encoder.set_progressive(true))),
         ("optimised.jpg", jpeg_with(&picture, |encoder| encoder.set_optimized_huffman_tables(true))),
+        ("libjpeg.jpg", include_bytes!("../tests/it/separate/libjpeg-420.jpg").to_vec()),
         ("restarts.jpg", jpeg_with(&picture, |encoder| encoder.set_restart_interval(2))),
         ("grey.png", png(any.to_luma8())),
         ("rgb.png", png(picture.clone())),

@@ -8,6 +8,9 @@ const KEPT: usize = 8;
 /// Bytes that are kept together, at most: a picture of 24 million pixels, and a display picture and its copies.
 const KEPT_BYTES: usize = 96 << 20;
 
+/// Up to this size, a buffer is used for what needs less than half of it.
+const SMALL_BYTES: usize = 16 << 20;
+
 thread_local! {
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
@@ -16,19 +19,26 @@ thread_local! {
 pub(crate) fn take(length: usize) -> Vec<u8> {
     let fitting = BUFFERS.with_borrow_mut(|buffers| {
         let candidates = buffers.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= length);
-        let Some((at, _)) = candidates.min_by_key(|(_, buffer)| buffer.capacity()) else {
-            // The largest makes room for a larger one: kept beside it, it would only add to the peak.
-            let largest = buffers.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity());
-            if let Some((at, _)) = largest {
+        let smallest = candidates.min_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
+        let fits = smallest.filter(|at| buffers[*at].capacity() <= (length * 2).max(SMALL_BYTES));
+        if fits.is_none() {
+            // The largest makes room, be it for a larger one or for what else the smaller picture takes: kept beside it, it
+            // would only add to the peak.
+            let largest = (0..buffers.len()).max_by_key(|at| buffers[*at].capacity());
+            if let Some(at) = largest {
                 buffers.swap_remove(at);
             }
-            return None;
-        };
-        Some(buffers.swap_remove(at))
+        }
+        fits.map(|at| buffers.swap_remove(at))
     });
     let mut buffer = fitting.unwrap_or_else(|| Vec::with_capacity(length));
     buffer.resize(length, 0);
     buffer
+}
+
+/// Lets all buffers go: before what takes much memory of its own.
+pub(crate) fn clear() {
+    BUFFERS.with_borrow_mut(Vec::clear);
 }
 
 /// Keeps a buffer for the next one, as long as all together stay small.

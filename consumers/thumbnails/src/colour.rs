@@ -1,6 +1,8 @@
 //! Colours of any profile to sRGB, which is what every screen takes them for.
 
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+use std::sync::Arc;
+
+use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 
 use crate::buffers;
 use crate::raster::Raster;
@@ -25,27 +27,45 @@ pub(crate) fn to_srgb(raster: &mut Raster, profile: &[u8]) {
     buffers::give(converted);
 }
 
-/// Four inks, 255 for all of it, to three lights: by the profile, or else as if inks were clean and covered each other.
-pub(crate) fn of_inks(inks: &[u8], profile: Option<&[u8]>) -> Vec<u8> {
-    let mut lights = buffers::take(inks.len() / 4 * 3);
-    if !profile.is_some_and(|profile| by_profile(inks, profile, &mut lights)) {
-        for (lights, inks) in lights.chunks_exact_mut(3).zip(inks.chunks_exact(4)) {
-            for (light, ink) in lights.iter_mut().zip(inks) {
-                let through = u32::from(255 - ink) * u32::from(255 - inks[3]);
-                *light = u8::try_from((through + 127) / 255).expect("a share of a byte");
-            }
+/// Four inks, 255 for all of it, to three lights: by the profile, or else as if inks were clean and covered each other. They
+/// are put in the inks' own place, since the pixels of a large picture are there only once.
+pub(crate) fn of_inks(mut pixels: Vec<u8>, profile: Option<&[u8]>) -> Vec<u8> {
+    let transform = profile.and_then(from_inks);
+    let mut band = [0; BAND_PX * 3];
+    let mut written = 0;
+    for read in (0..pixels.len()).step_by(BAND_PX * 4) {
+        let inks = &pixels[read..pixels.len().min(read + BAND_PX * 4)];
+        let lights = &mut band[..inks.len() / 4 * 3];
+        if transform.as_ref().is_none_or(|transform| transform.transform(inks, lights).is_err()) {
+            through_clean_inks(inks, lights);
         }
+        pixels[written..written + lights.len()].copy_from_slice(lights);
+        written += lights.len();
     }
-    lights
+    pixels.truncate(written);
+    pixels.shrink_to_fit();
+    pixels
 }
 
-fn by_profile(inks: &[u8], profile: &[u8], lights: &mut [u8]) -> bool {
-    let Ok(source) = ColorProfile::new_from_slice(profile) else { return false };
+/// Pixels that are converted at a time.
+const BAND_PX: usize = 4096;
+
+fn through_clean_inks(inks: &[u8], lights: &mut [u8]) {
+    for (lights, inks) in lights.chunks_exact_mut(3).zip(inks.chunks_exact(4)) {
+        for (light, ink) in lights.iter_mut().zip(inks) {
+            let through = u32::from(255 - ink) * u32::from(255 - inks[3]);
+            *light = u8::try_from((through + 127) / 255).expect("a share of a byte");
+        }
+    }
+}
+
+fn from_inks(profile: &[u8]) -> Option<Arc<Transform8BitExecutor>> {
+    let source = ColorProfile::new_from_slice(profile).ok()?;
     if source.color_space != DataColorSpace::Cmyk {
-        return false;
+        return None;
     }
     // Four channels are what this layout says; that they are inks is in the profile.
-    source
-        .create_transform_8bit(Layout::Rgba, &ColorProfile::new_srgb(), Layout::Rgb, TransformOptions::default())
-        .is_ok_and(|transform| transform.transform(inks, lights).is_ok())
+    let transform =
+        source.create_transform_8bit(Layout::Rgba, &ColorProfile::new_srgb(), Layout::Rgb, TransformOptions::default());
+    transform.ok()
 }

@@ -85,7 +85,7 @@ pub fn cut_measured(original: &[u8], caption: &Caption, policy: &Policy) -> Resu
 
 fn cut_by(original: &[u8], caption: &Caption, policy: &Policy, watch: &mut Stopwatch) -> Result<Cut, Refused> {
     let inspected = gate::inspect(original, &policy.limits)?;
-    let decoded = decode(original, &inspected, &policy.limits)?;
+    let decoded = decode(original, &inspected, policy)?;
     watch.lap(Step::Decode);
     let wants = |kind| policy.extras.contains(&kind);
     let stages = Stages::of(decoded, inspected.orientation, policy, MEDIUMS.iter().flatten().any(|kind| wants(*kind)));

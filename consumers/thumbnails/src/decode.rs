@@ -14,12 +14,14 @@ use image::{ColorType, ImageDecoder};
 
 use crate::buffers;
 use crate::gate::{Format, Inspected};
-use crate::policy::Limits;
+use crate::policy::{Limits, Policy};
 use crate::raster::Raster;
 use crate::refused::Refused;
+use crate::stages;
 
 /// Pixels as stored, not yet turned, and what their numbers mean.
 pub(crate) struct Decoded {
+    /// In the size of the original, or as small as `stages` can do with.
     pub(crate) raster: Raster,
     /// An ICC profile; none where they are sRGB, or where nothing says that they are not.
     pub(crate) profile: Option<Vec<u8>>,
@@ -29,9 +31,10 @@ pub(crate) struct Decoded {
 ///
 /// The decoders are safe Rust and work on counted dimensions, so the worst they can do is panic. That is caught: it
 /// says that the file is damaged, and an attempt that died of it would only be tried again.
-pub(crate) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Result<Decoded, Refused> {
+pub(crate) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Result<Decoded, Refused> {
+    let limits = &policy.limits;
     let decoded = catch_unwind(AssertUnwindSafe(|| match inspected.format {
-        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, inspected, policy),
         Format::Png => png::decode(bytes, inspected, limits),
         Format::Webp => {
             WebPDecoder::new(Cursor::new(bytes)).map_err(corrupt).and_then(|decoder| through_image(decoder, limits))
@@ -43,7 +46,9 @@ pub(crate) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Re
         Format::Avif => avif::decode(bytes, inspected, limits),
     }))
     .unwrap_or_else(|_| Err(Refused::corrupt("its decoder gave up on it")))?;
-    if (decoded.raster.width(), decoded.raster.height()) != (inspected.width, inspected.height) {
+    let size = (decoded.raster.width(), decoded.raster.height());
+    let enough = stages::enough(inspected.width, inspected.height, policy);
+    if size != (inspected.width, inspected.height) && size != enough {
         return Err(Refused::corrupt("its headers contradict each other about its size"));
     }
     Ok(decoded)

@@ -9,7 +9,7 @@
 mod avif;
 mod cursor;
 mod gif;
-mod jpeg;
+pub(crate) mod jpeg;
 mod png;
 mod sniff;
 mod webp;
@@ -18,6 +18,8 @@ use image::metadata::Orientation;
 
 use crate::policy::Limits;
 use crate::refused::Refused;
+
+pub(crate) use cursor::Cursor;
 
 #[cfg(feature = "avif")]
 pub(crate) use avif::{Coding, Still, read as still};
@@ -68,6 +70,8 @@ pub struct Inspected {
     pub flat: bool,
     /// Pictures in it that are shown one after the other; 1 of a still one.
     pub frames: u64,
+    /// A JPEG whose colours have scans of their own, as those of every progressive one do.
+    pub separate: bool,
 }
 
 /// Lets a file through or says why not. Every bound of `limits` is held here.
@@ -90,8 +94,8 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, Refused> {
     }?;
     let pixels = area(found.width, found.height);
     let flat = found.palette || found.lossless.is_some_and(|packed| packed * FLAT_PIXELS_PER_BYTE < pixels);
-    let Found { width, height, frames, orientation, .. } = found;
-    Ok(Inspected { format, width, height, orientation, flat, frames })
+    let Found { width, height, frames, orientation, separate, .. } = found;
+    Ok(Inspected { format, width, height, orientation, flat, frames, separate })
 }
 
 /// A losslessly packed drawing needs less than a quarter of a byte for a pixel; a photograph or painting needs more
@@ -108,6 +112,7 @@ struct Found {
     /// profile of a small drawing may be larger than the drawing.
     lossless: Option<u64>,
     orientation: Orientation,
+    separate: bool,
 }
 
 /// An orientation that is absent or nonsense means that the picture is stored as it is seen.

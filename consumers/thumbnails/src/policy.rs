@@ -81,8 +81,6 @@ pub struct Limits {
     pub max_side_px: u32,
     /// Pixels of one picture: 50 million.
     pub max_area_px: u64,
-    /// Pixels of a progressive JPEG, whose decoder needs six to nine bytes for each: 33 million.
-    pub max_progressive_px: u64,
     /// Scans of a JPEG: 64.
     pub max_scans: u64,
     /// Scans of a JPEG times its pixels, the work a scan bomb makes: two thousand million.
@@ -105,7 +103,6 @@ impl Default for Limits {
             max_bytes: 64 << 20,
             max_side_px: 16_384,
             max_area_px: 50_000_000,
-            max_progressive_px: 33_000_000,
             max_scans: 64,
             max_scan_px: 2_000_000_000,
             max_jpeg_px_per_byte: 1024,

@@ -202,6 +202,36 @@ impl Raster {
     }
 }
 
+/// One channel of a picture, and how much of it is shown.
+pub(crate) struct Plane {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) samples: Vec<u8>,
+    /// Across and down from the first sample on, to fractions of one.
+    pub(crate) shown: (f64, f64),
+}
+
+impl Plane {
+    /// What is shown in `width` x `height`, its samples as they are where it has that size. More samples than there are come
+    /// from straight lines between them: Lanczos3 would add waves that nobody has drawn.
+    pub(crate) fn resized(self, width: u32, height: u32) -> Vec<u8> {
+        let Self { width: wide, height: high, samples, shown } = self;
+        if (wide, high) == (width, height) && shown == (f64::from(width), f64::from(height)) {
+            return samples;
+        }
+        let filter = if wide < width { FilterType::Bilinear } else { FilterType::Lanczos3 };
+        let options = options(ResizeAlg::Convolution(filter)).crop(0.0, 0.0, shown.0, shown.1);
+        let source = ImageRef::new(wide, high, &samples, PixelType::U8).expect("a sample for each place");
+        let room = buffers::take(width as usize * height as usize);
+        let mut target = Image::from_vec_u8(width, height, room, PixelType::U8).expect("room of that size");
+        resize(&source, &mut target, &options);
+        // What it held between its passes is not kept beside the next plane.
+        RESIZER.with_borrow_mut(Resizer::reset_internal_buffers);
+        buffers::give(samples);
+        target.into_vec()
+    }
+}
+
 /// What the resizer may hold between its two passes; that of a picture of 12 million pixels is less.
 const ONE_PASS_BYTES: usize = 20 << 20;
 

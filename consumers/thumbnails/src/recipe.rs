@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// Counted up by whoever changes what equal settings make of equal originals: an encoder, the resizing, how words are
 /// drawn. Every set then has an older recipe than today's.
-pub const PIPELINE: u32 = 1;
+pub const PIPELINE: u32 = 2;
 
 /// Digits of a hash: with so few recipes as one gallery ever has, two never share them.
 const DIGITS: usize = 12;

@@ -53,19 +53,6 @@ pub enum Refused {
         /// The most pixels a picture may have.
         limit: u64,
     },
-    /// A progressive JPEG keeps every coefficient in memory while it is decoded, so it may be less large.
-    #[error(
-        "the progressive JPEG is {width} x {height}, {} pixels; at most {limit} are allowed, so save it as a baseline JPEG",
-        u64::from(*width) * u64::from(*height)
-    )]
-    ProgressiveTooLarge {
-        /// Width in pixels, as stored.
-        width: u32,
-        /// Height in pixels, as stored.
-        height: u32,
-        /// The most pixels a progressive picture may have.
-        limit: u64,
-    },
     /// Each scan costs a pass over the whole picture.
     #[error("the JPEG has {scans} scans; a picture of its size may have at most {limit}")]
     TooManyScans {

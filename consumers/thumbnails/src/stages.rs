@@ -13,6 +13,20 @@ const LARGEST_SIDE_PX: u16 = 16_383;
 /// Longest sides of the renditions between display and preview, for `srcset`.
 const MEDIUM_SIDES_PX: [u32; 2] = [1280, 640];
 
+/// The size in which an original of this one is enough: the display's, or a multiple of it where the thumb of a panorama has
+/// more pixels than that. Where the original has no more, its own.
+pub(crate) fn enough(width: u32, height: u32, policy: &Policy) -> (u32, u32) {
+    let (wide, high) = fit(width, height, side(policy.display_side_px));
+    let times = side(policy.thumb_side_px).div_ceil(wide.min(high));
+    let (wide, high) = (wide.saturating_mul(times), high.saturating_mul(times));
+    if wide < width && high < height { (wide, high) } else { (width, height) }
+}
+
+/// A side that every output format can hold.
+fn side(of_policy: u16) -> u32 {
+    u32::from(of_policy.clamp(1, LARGEST_SIDE_PX))
+}
+
 /// Upright and in sRGB, before anything is drawn on them.
 pub(crate) struct Stages {
     pub(crate) display: Raster,
@@ -36,8 +50,7 @@ impl Stages {
             raster.oriented(turn)
         };
         let [display_side, thumb_side, icon_side, preview_side] =
-            [policy.display_side_px, policy.thumb_side_px, policy.icon_side_px, policy.preview_side_px]
-                .map(|side| u32::from(side.clamp(1, LARGEST_SIDE_PX)));
+            [policy.display_side_px, policy.thumb_side_px, policy.icon_side_px, policy.preview_side_px].map(side);
         let preview_side = preview_side.min(display_side);
         let (width, height) = fit(source.width(), source.height(), display_side);
         let thumb_side = thumb_side.min(source.short_side());
@@ -108,6 +121,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_enough_of_an_original_comes_in_the_sizes_of_the_whole() {
+        let policy = Policy::default();
+        for (width, height) in
+            [(6000, 4000), (5003, 3331), (4999, 700), (901, 6007), (12_800, 1_875), (16_384, 611), (300, 9)]
+        {
+            let (wide, high) = enough(width, height, &policy);
+            let longest = u32::from(policy.display_side_px);
+            assert_eq!(fit(wide, high, longest), fit(width, height, longest), "the display of {width} x {height}");
+            let thumb = |short: u32| short.min(u32::from(policy.thumb_side_px));
+            assert_eq!(thumb(wide.min(high)), thumb(width.min(height)), "the thumb of {width} x {height}");
+            assert!(wide <= width && high <= height, "{width} x {height} is never enlarged");
+        }
+        assert_eq!(enough(6000, 4000, &policy), (2048, 1365));
+    }
+
+    #[test]
     fn renditions_of_photographs_and_paintings_look_like_lanczos_from_the_full_source() {
         for name in ["evening-ridges.jpg", "hubble-deep-field.jpg", "paper-rosette.png"] {
             let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/standalone/pictures");
@@ -129,6 +158,33 @@ mod tests {
             for (kind, stage) in all.into_iter().filter_map(|(kind, stage)| Some((kind, stage?))) {
                 let score = likeness(stage, &best(&source, stage));
                 assert!(score >= 92.0, "{name}: {kind} scores {score:.1}");
+            }
+        }
+    }
+
+    /// Its colours are brought to the size of the display one after the other, before there is any pixel.
+    #[test]
+    fn a_progressive_photograph_looks_like_lanczos_from_the_full_source() {
+        let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/standalone/pictures");
+        let picture = image::open(format!("{pictures}/evening-ridges.jpg")).expect("a picture").into_rgb8();
+        let [width, height] =
+            [picture.width(), picture.height()].map(|side| u16::try_from(side).expect("a JPEG's side"));
+        for sampling in [jpeg_encoder::SamplingFactor::F_1_1, jpeg_encoder::SamplingFactor::F_2_2] {
+            let mut file = Vec::new();
+            let mut encoder = jpeg_encoder::Encoder::new(&mut file, 95);
+            encoder.set_progressive(true);
+            encoder.set_sampling_factor(sampling);
+            encoder.encode(&picture, width, height, jpeg_encoder::ColorType::Rgb).expect("an encodable picture");
+            let source = image::load_from_memory(&file).expect("a picture").into_rgb8();
+            let policy = Policy::default();
+            let inspected = crate::gate::inspect(&file, &policy.limits).expect("a picture");
+            let decoded = crate::decode::decode(&file, &inspected, &policy).expect("a picture");
+            assert_eq!(decoded.raster.width(), 2048, "it comes in the size of the display");
+            let stages = Stages::of(decoded, Orientation::NoTransforms, &policy, true);
+            for (kind, stage) in [("display", &stages.display), ("thumb", &stages.thumb), ("preview", &stages.preview)]
+            {
+                let score = likeness(stage, &best(&source, stage));
+                assert!(score >= 92.0, "{sampling:?}: {kind} scores {score:.1}");
             }
         }
     }

@@ -53,7 +53,15 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
         let frames = frames(item)?;
         hold_frames(frames, frames.saturating_mul(area(width, height)), limits)?;
     }
-    Ok(Found { width, height, frames: 1, palette: false, lossless: None, orientation: still.orientation })
+    Ok(Found {
+        width,
+        height,
+        frames: 1,
+        palette: false,
+        lossless: None,
+        orientation: still.orientation,
+        separate: false,
+    })
 }
 
 /// Frames that a decoder would decode, shown or not: in a picture there is one, or one for each of a few layers.

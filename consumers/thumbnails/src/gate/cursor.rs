@@ -3,25 +3,25 @@
 use crate::refused::Refused;
 
 /// A place in the file; running over its end is the refusal of a truncated picture.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Refused> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Refused> {
         let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
         let end = end.ok_or_else(|| self.cut_off())?;
         let taken = &self.bytes[self.at..end];
@@ -29,26 +29,26 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Refused> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Refused> {
         Ok(self.array::<1>()?[0])
     }
 
     /// All that is left.
     #[cfg(feature = "avif")]
-    pub(super) fn rest(&mut self) -> &'a [u8] {
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         self.at = self.bytes.len();
         rest
     }
 
     /// Moves behind the next `needle`.
-    pub(super) fn skip_past(&mut self, needle: u8) -> Result<(), Refused> {
+    pub(crate) fn skip_past(&mut self, needle: u8) -> Result<(), Refused> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let found = rest.iter().position(|byte| *byte == needle);
         self.at += found.ok_or_else(|| self.cut_off())? + 1;

@@ -41,7 +41,7 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     if frames == 0 {
         return Err(Refused::corrupt("it has no picture data"));
     }
-    Ok(Found { width, height, frames, palette: true, lossless: None, orientation: orientation(None) })
+    Ok(Found { width, height, frames, palette: true, lossless: None, orientation: orientation(None), separate: false })
 }
 
 /// Passes over a frame; its pixels. Its own size is held as well: its decoder makes room for it, whatever the screen's is.

@@ -16,6 +16,7 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let mut exif = None;
     let mut scans: u64 = 0;
     let mut metadata: u64 = 0;
+    let mut separate = false;
     loop {
         match next_marker(&mut cursor)? {
             END_OF_IMAGE => break,
@@ -23,7 +24,7 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
                 let frame = frame.as_ref().ok_or_else(|| Refused::corrupt("a scan comes before the frame header"))?;
                 scans += 1;
                 hold_scans(scans, area(frame.width, frame.height), limits)?;
-                frame.hold_scan(segment(&mut cursor)?)?;
+                separate |= frame.hold_scan(segment(&mut cursor)?)?;
             }
             marker @ 0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
                 if frame.is_some() {
@@ -50,11 +51,12 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     if scans == 0 {
         return Err(Refused::corrupt("it has no picture data"));
     }
-    Ok(Found { width, height, frames: 1, palette: false, lossless: None, orientation: orientation(exif) })
+    let orientation = orientation(exif);
+    Ok(Found { width, height, frames: 1, palette: false, lossless: None, orientation, separate })
 }
 
 /// The next marker, over fill bytes and over a scan's data, in which FF 00 is a data byte.
-fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, Refused> {
+pub(crate) fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, Refused> {
     loop {
         cursor.skip_past(0xFF)?;
         let mut code = cursor.byte()?;
@@ -67,7 +69,8 @@ fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, Refused> {
     }
 }
 
-fn segment<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Refused> {
+/// What follows a marker that has a length.
+pub(crate) fn segment<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Refused> {
     let length = usize::from(u16::from_be_bytes(cursor.array()?));
     let body = length.checked_sub(2).ok_or_else(|| Refused::corrupt("a segment is shorter than its own length"))?;
     cursor.take(body)
@@ -81,14 +84,14 @@ struct Frame {
 }
 
 impl Frame {
-    /// The decoder gets a sequential picture wrong, and says nothing, when its colours lie in scans of their own: it
-    /// comes out green. Such files are rare; those of common encoders and cameras have one scan for all.
-    fn hold_scan(&self, body: &[u8]) -> Result<(), Refused> {
+    /// Whether colours have scans of their own. A sequential picture has one scan for all or one for each: that some share
+    /// one is in no file that a known program writes.
+    fn hold_scan(&self, body: &[u8]) -> Result<bool, Refused> {
         let components = Cursor::new(body, 0).byte()?;
-        if !self.progressive && components != self.components {
-            return Err(unsupported("a baseline JPEG whose colours are in separate scans; save it with one scan"));
+        if !self.progressive && components != self.components && components != 1 {
+            return Err(unsupported("a baseline JPEG of which some colours share a scan; save it with one scan"));
         }
-        Ok(())
+        Ok(self.progressive || components != self.components)
     }
 }
 
@@ -110,9 +113,6 @@ fn frame_header(marker: u8, body: &[u8], length: u64, limits: &Limits) -> Result
     let pixels = area(width, height);
     if pixels / limits.max_jpeg_px_per_byte.max(1) > length {
         return Err(Refused::Implausible { bytes: length, width, height });
-    }
-    if progressive && pixels > limits.max_progressive_px {
-        return Err(Refused::ProgressiveTooLarge { width, height, limit: limits.max_progressive_px });
     }
     Ok(Frame { width, height, components: cursor.byte()?, progressive })
 }

@@ -51,7 +51,15 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     }
     // Of an animated one the default image is shown, which need not be part of the animation.
     let Header { width, height, palette, .. } = header;
-    Ok(Found { width, height, frames: 1, palette, lossless: Some(data), orientation: orientation(exif) })
+    Ok(Found {
+        width,
+        height,
+        frames: 1,
+        palette,
+        lossless: Some(data),
+        orientation: orientation(exif),
+        separate: false,
+    })
 }
 
 struct Header {

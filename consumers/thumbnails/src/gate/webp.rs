@@ -33,7 +33,15 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let (width, height) =
         picture.size.filter(|_| picture.frames > 0).ok_or_else(|| Refused::corrupt("it has no picture data"))?;
     let frames = picture.frames;
-    Ok(Found { width, height, frames, palette: false, lossless: picture.lossless, orientation: orientation(exif) })
+    Ok(Found {
+        width,
+        height,
+        frames,
+        palette: false,
+        lossless: picture.lossless,
+        orientation: orientation(exif),
+        separate: false,
+    })
 }
 
 #[derive(Default)]

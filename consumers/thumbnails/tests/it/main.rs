@@ -16,6 +16,7 @@ mod outputs;
 mod profiles;
 mod recut;
 mod refusals;
+mod separate;
 mod sizes;
 mod stage;
 mod uploads;

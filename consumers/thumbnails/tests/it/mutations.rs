@@ -100,10 +100,8 @@ fn rendering_holds_its_promises_on_any_bytes() {
 
 #[test]
 fn the_seeds_are_pictures_that_the_gate_lets_through() {
-    let refused = seeds::seeds().into_iter().filter_map(|(name, bytes)| {
-        let refused = atelier_thumbnails::gate::inspect(&bytes, &promises::limits()).err()?;
-        Some((name, refused.to_string()))
-    });
-    let refused: Vec<_> = refused.map(|(name, _)| name).collect();
-    assert_eq!(refused, ["optimised.jpg"], "only what a decoder gets wrong");
+    for (name, bytes) in seeds::seeds() {
+        let refused = atelier_thumbnails::gate::inspect(&bytes, &promises::limits()).err();
+        assert_eq!(refused, None, "{name}");
+    }
 }

@@ -225,20 +225,6 @@ fn a_jpeg_that_claims_more_than_it_can_hold_is_refused_at_the_gate() {
 }
 
 #[test]
-fn a_progressive_jpeg_may_be_less_large() {
-    let progressive = jpeg_with(&scene(16, 16), |encoder| encoder.set_progressive(true));
-    let mut claimed = claiming(progressive, 7000, 6000);
-    // Comments make the file long enough to be plausible.
-    for _ in 0..3 {
-        claimed.splice(2..2, [&[0xFF, 0xFE, 0xFF, 0xFF][..], &vec![b' '; 65_533]].concat());
-    }
-    assert_eq!(
-        refused_at_the_gate(&claimed),
-        Refused::ProgressiveTooLarge { width: 7000, height: 6000, limit: 33_000_000 }
-    );
-}
-
-#[test]
 fn a_scan_bomb_is_refused_at_the_gate() {
     let upload = jpeg_with(&scene(64, 64), |encoder| encoder.set_progressive(true));
     let last = upload.windows(2).rposition(|pair| pair == [0xFF, 0xDA]).expect("a scan");
@@ -255,9 +241,11 @@ fn a_scan_bomb_is_refused_at_the_gate() {
 
 #[test]
 fn a_form_of_jpeg_that_would_be_decoded_wrongly_is_refused() {
-    let split = jpeg_with(&scene(64, 64), |encoder| encoder.set_optimized_huffman_tables(true));
-    assert!(split.windows(2).filter(|pair| *pair == [0xFF, 0xDA]).count() > 1, "each colour has a scan of its own");
-    assert!(matches!(refused(&split), Refused::Unsupported(_)));
+    // A scan that says it is of two of the three colours.
+    let mut shared = jpeg(&scene(64, 64));
+    let scan = shared.windows(2).position(|pair| pair == [0xFF, 0xDA]).expect("a scan");
+    shared[scan + 4] = 2;
+    assert!(matches!(refused(&shared), Refused::Unsupported(_)));
     let mut arithmetic = jpeg(&scene(64, 64));
     let header = arithmetic.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a frame header");
     arithmetic[header + 1] = 0xC9;
