@@ -11,12 +11,14 @@ use crate::archive::Archive;
 use crate::gallery::{Artwork, Image};
 use crate::kinship::Kinship;
 use crate::listings::{Kind, Listing, ListingId, Named, listed_by};
-use crate::pages::SEARCH_PART;
 use crate::turns::Turns;
 
 /// An artwork's place in the order in which artworks were first shown; kept for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u32);
+
+/// Places in one part of the search, after which another begins.
+pub const SEARCH_PART: u32 = 50;
 
 /// An artwork that is shown.
 #[derive(Clone, Debug)]

@@ -65,6 +65,41 @@ impl Kind {
     }
 }
 
+/// What readers are told in of what comes to a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FeedFormat {
+    /// RFC 4287.
+    Atom,
+    /// 2.0.
+    Rss,
+    /// JSON Feed 1.1.
+    Json,
+}
+
+impl FeedFormat {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Atom, Self::Rss, Self::Json];
+
+    /// Those that a listing of this kind has.
+    #[must_use]
+    pub fn of(kind: Kind) -> &'static [Self] {
+        match kind {
+            Kind::All | Kind::Tag | Kind::Artist => &Self::ALL,
+            Kind::Category | Kind::Colour => &[],
+        }
+    }
+
+    /// The name of its file, in the folder of the listing.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Atom => "feed.xml",
+            Self::Rss => "rss.xml",
+            Self::Json => "feed.json",
+        }
+    }
+}
+
 /// Artworks with something in common.
 #[derive(Clone, Debug)]
 pub struct Listing {

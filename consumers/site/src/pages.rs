@@ -20,16 +20,15 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::assets::{WORKER, hex};
-use crate::catalogue::{Catalogue, KeyReused, Shown, Slot};
+use crate::catalogue::{Catalogue, KeyReused, SEARCH_PART, Shown, Slot};
 use crate::gallery::{Artwork, Image, SiteMeta};
-use crate::listings::{Kind, ListingId};
+use crate::listings::{FeedFormat, Kind, ListingId};
 use crate::templates::{TemplateError, Templates};
 use crate::theme::Theme;
 use crate::untrusted::{is_safe_path, web_link};
 use concerns::Concerned;
 
-pub use feeds::Format;
-pub use search::{SEARCH_CHUNK, SEARCH_PART};
+pub use search::SEARCH_CHUNK;
 pub use sitemap::SITEMAP_CHUNK;
 
 /// A file of the site.
@@ -63,7 +62,7 @@ pub enum File {
     },
     Feed {
         listing: ListingId,
-        format: Format,
+        format: FeedFormat,
     },
     /// Of the whole gallery it is [`Self::Home`].
     Front {
@@ -255,7 +254,7 @@ impl Site {
         files.extend(all.pages().map(|number| File::Page { listing: ListingId::ALL, number }));
         for (id, listing) in self.catalogue.listings() {
             files.extend(listing.archive.pages().map(|number| File::Page { listing: id, number }));
-            files.extend(Format::of(listing.kind).iter().map(|format| File::Feed { listing: id, format: *format }));
+            files.extend(FeedFormat::of(listing.kind).iter().map(|format| File::Feed { listing: id, format: *format }));
             files.push(File::Front { listing: id });
         }
         files.extend(self.search_chunks().map(|number| File::SearchChunk { number }));
@@ -263,7 +262,7 @@ impl Site {
         files.extend(all.chunks(SITEMAP_CHUNK).map(|number| File::SitemapChunk { number }));
         files.extend([File::SitemapListings, File::Sitemap, File::SearchIndex, File::Search]);
         files.extend(Kind::NAMED.map(|kind| File::Overview { kind }));
-        files.extend(Format::ALL.map(|format| File::Feed { listing: ListingId::ALL, format }));
+        files.extend(FeedFormat::ALL.map(|format| File::Feed { listing: ListingId::ALL, format }));
         files.extend([File::Home, File::Worker]);
         files
     }
@@ -311,7 +310,7 @@ impl Site {
             File::Home => String::new(),
             File::Front { listing } => self.catalogue.listing(listing).folder.clone(),
             File::Page { listing, number } => format!("{}page/{number}/", self.catalogue.listing(listing).folder),
-            File::Feed { listing, format } => return format.path(self.catalogue.listing(listing)),
+            File::Feed { listing, format } => return feeds::path(format, self.catalogue.listing(listing)),
             File::Overview { kind } => kind.folder().to_owned(),
             File::Artwork { slot } => artwork_href(&self.catalogue.id(slot)),
             File::About => "about/".to_owned(),

@@ -9,8 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::archive::Archive;
-use crate::listings::{Listing, ListingId};
-use crate::pages::Format;
+use crate::listings::{FeedFormat, Listing, ListingId};
 
 /// Files that the turns of one work may come to; the first turn is taken whatever it comes to.
 pub const TURN_FILES: u32 = 5;
@@ -48,6 +47,6 @@ impl Turns {
 
 /// Files that a listing's turn comes to: its front, its feeds, its new pages and the one before them.
 fn files_of(listing: &Listing) -> u32 {
-    let (feeds, pages) = (Format::of(listing.kind).len(), listing.archive.new_pages());
+    let (feeds, pages) = (FeedFormat::of(listing.kind).len(), listing.archive.new_pages());
     1 + u32::try_from(feeds).unwrap_or(u32::MAX) + if pages > 0 { pages + 1 } else { 0 }
 }

@@ -8,62 +8,28 @@ use time::format_description::well_known::Rfc2822;
 use super::frame::{FeedLink, SocialImage, social_rendition, timestamp, title};
 use super::{File, RenderError, Site, artwork_href};
 use crate::gallery::{Artwork, Image, SiteMeta};
-use crate::listings::{Kind, Listing, ListingId};
+use crate::listings::{FeedFormat, Kind, Listing, ListingId};
 use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 
 /// How many artworks a feed carries, where its listing did not show more at its last turn.
 pub(super) const FEED_ENTRIES: usize = 10;
 
-/// What is written for readers of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Format {
-    /// RFC 4287.
-    Atom,
-    /// 2.0.
-    Rss,
-    /// JSON Feed 1.1.
-    Json,
+pub(super) fn path(format: FeedFormat, listing: &Listing) -> String {
+    format!("{}{}", listing.folder, format.file_name())
 }
 
-impl Format {
-    /// All there are.
-    pub const ALL: [Self; 3] = [Self::Atom, Self::Rss, Self::Json];
-
-    /// Those in which readers are told of what comes to one listing of this kind.
-    #[must_use]
-    pub fn of(kind: Kind) -> &'static [Self] {
-        match kind {
-            Kind::All | Kind::Tag | Kind::Artist => &Self::ALL,
-            Kind::Category | Kind::Colour => &[],
-        }
-    }
-
-    /// The name of its file, in the folder of the listing.
-    #[must_use]
-    pub const fn file_name(self) -> &'static str {
-        match self {
-            Self::Atom => "feed.xml",
-            Self::Rss => "rss.xml",
-            Self::Json => "feed.json",
-        }
-    }
-
-    pub(super) fn path(self, listing: &Listing) -> String {
-        format!("{}{}", listing.folder, self.file_name())
-    }
-
-    pub(super) fn link(self, listing: &Listing) -> FeedLink {
-        let (name, media_type) = match self {
-            Self::Atom => ("Atom", "application/atom+xml"),
-            Self::Rss => ("RSS", "application/rss+xml"),
-            Self::Json => ("JSON", "application/feed+json"),
-        };
-        FeedLink { name, media_type, href: encode_path(&self.path(listing)) }
-    }
+/// What the head of a page says of a feed of its listing.
+pub(super) fn link(format: FeedFormat, listing: &Listing) -> FeedLink {
+    let (name, media_type) = match format {
+        FeedFormat::Atom => ("Atom", "application/atom+xml"),
+        FeedFormat::Rss => ("RSS", "application/rss+xml"),
+        FeedFormat::Json => ("JSON", "application/feed+json"),
+    };
+    FeedLink { name, media_type, href: encode_path(&path(format, listing)) }
 }
 
 pub(super) fn feeds_of(id: ListingId, listing: &Listing) -> impl Iterator<Item = File> {
-    Format::of(listing.kind).iter().map(move |format| File::Feed { listing: id, format: *format })
+    FeedFormat::of(listing.kind).iter().map(move |format| File::Feed { listing: id, format: *format })
 }
 
 #[derive(Serialize)]
@@ -105,7 +71,7 @@ struct EntryHtml<'a> {
 }
 
 impl Site {
-    pub(super) fn feed(&self, listing: ListingId, format: Format) -> Result<String, RenderError> {
+    pub(super) fn feed(&self, listing: ListingId, format: FeedFormat) -> Result<String, RenderError> {
         let listing = self.catalogue.listing(listing);
         let title = match listing.kind {
             Kind::All => self.meta.title.clone(),
@@ -113,13 +79,13 @@ impl Site {
                 format!("{} · {}", excerpt(&listing.name, 80), self.meta.title)
             }
         };
-        let (home, this) = (self.meta.url(&listing.href()), self.meta.url(&encode_path(&format.path(listing))));
+        let (home, this) = (self.meta.url(&listing.href()), self.meta.url(&encode_path(&path(format, listing))));
         let newest = listing.archive.told(FEED_ENTRIES);
         let mut newest = newest.map(|slot| self.shown(slot).artwork.as_ref()).peekable();
         let template = match format {
-            Format::Atom => "feed.xml",
-            Format::Rss => "rss.xml",
-            Format::Json => return self.json_feed(newest, &title, &home, &this),
+            FeedFormat::Atom => "feed.xml",
+            FeedFormat::Rss => "rss.xml",
+            FeedFormat::Json => return self.json_feed(newest, &title, &home, &this),
         };
         // The build's own time would make every feed differ from the last one.
         let updated = newest.peek().map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest.published_at);

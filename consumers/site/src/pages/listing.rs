@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::frame::Frame;
 use super::search::colour_href;
-use super::{Format, RenderError, Site};
+use super::{RenderError, Site, feeds};
 use crate::archive::PAGE_SIZE;
 use crate::catalogue::Slot;
 use crate::colours::Family;
-use crate::listings::{Kind, Listing, ListingId};
+use crate::listings::{FeedFormat, Kind, Listing, ListingId};
 use crate::untrusted::{encode_path, excerpt};
 
 #[derive(Serialize)]
@@ -117,7 +117,8 @@ impl Site {
         let kind = said.listing.kind;
         let is_named = kind != Kind::All;
         frame.section = if is_named { "browse" } else { "works" };
-        frame.feeds = Format::of(kind).iter().filter(|_| is_named).map(|format| format.link(said.listing)).collect();
+        frame.feeds =
+            FeedFormat::of(kind).iter().filter(|_| is_named).map(|format| feeds::link(*format, said.listing)).collect();
         let cards = self.cards(slots, &frame.root)?;
         let context = ListingView {
             page: frame,

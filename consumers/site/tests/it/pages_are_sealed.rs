@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use atelier_site::archive::{Archive, FRONT_MIN, PAGE_SIZE, Pace, ROW, SMALL};
 use atelier_site::catalogue::{Catalogue, Slot};
-use atelier_site::pages::{Format, SEARCH_CHUNK};
+use atelier_site::listings::FeedFormat;
+use atelier_site::pages::SEARCH_CHUNK;
 use atelier_site::turns::TURN_FILES;
 use proptest::prelude::*;
 
@@ -113,7 +114,7 @@ fn few_listings_take_their_turns_with_one_work_and_none_waits_for_long() {
             assert!(told.eq(newest), "a reader of the feed misses what waited");
         }
         let kinds = turned.iter().map(|turned| catalogue.listing(turned.listing).kind);
-        files.push(kinds.map(|kind| 1 + Format::of(kind).len()).sum());
+        files.push(kinds.map(|kind| 1 + FeedFormat::of(kind).len()).sum());
     }
     // A front and its feeds each; new pages are at most one of them.
     assert!(files.iter().all(|files: &usize| *files <= TURN_FILES as usize), "{files:?}");

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use atelier_site::catalogue::SEARCH_PART;
 use atelier_site::gallery::Artwork;
-use atelier_site::pages::{SEARCH_CHUNK, SEARCH_PART};
+use atelier_site::pages::SEARCH_CHUNK;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::hashes::Hashed;
-use crate::pages::Format;
+use crate::listings::FeedFormat;
 use crate::release::{Held, blocking};
 use crate::target::TargetError;
 use crate::target::served::{cache_control, media_type};
@@ -150,7 +150,8 @@ impl Api {
 /// What is served otherwise than by default, which is to be asked for every time.
 fn headers() -> String {
     let folders = ["", "tags/*/", "artists/*/"];
-    let feeds = folders.iter().flat_map(|folder| Format::ALL.map(|format| format!("{folder}{}", format.file_name())));
+    let feeds =
+        folders.iter().flat_map(|folder| FeedFormat::ALL.map(|format| format!("{folder}{}", format.file_name())));
     let paths = ["assets/*", "media/*"].map(str::to_owned).into_iter().chain(feeds);
     let rules: Vec<String> =
         paths.map(|path| format!("/{path}\n  Cache-Control: {}\n", cache_control(&path))).collect();
