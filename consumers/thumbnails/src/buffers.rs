@@ -8,7 +8,7 @@ const KEPT: usize = 8;
 /// Bytes that are kept together, at most: a picture of 24 million pixels, and a display picture and its copies.
 const KEPT_BYTES: usize = 96 << 20;
 
-/// Up to this size, a buffer is used for what needs less than half of it.
+/// Up to this size, a buffer is used for what needs less than half of it, and makes room for no other.
 const SMALL_BYTES: usize = 16 << 20;
 
 thread_local! {
@@ -20,20 +20,24 @@ pub(crate) fn take(length: usize) -> Vec<u8> {
     let fitting = BUFFERS.with_borrow_mut(|buffers| {
         let candidates = buffers.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= length);
         let smallest = candidates.min_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
-        let fits = smallest.filter(|at| buffers[*at].capacity() <= (length * 2).max(SMALL_BYTES));
-        if fits.is_none() {
+        let fitting = smallest.filter(|at| buffers[*at].capacity() <= (length * 2).max(SMALL_BYTES));
+        if fitting.is_none() && length > SMALL_BYTES {
             // The largest makes room, be it for a larger one or for what else the smaller picture takes: kept beside it, it
             // would only add to the peak.
-            let largest = (0..buffers.len()).max_by_key(|at| buffers[*at].capacity());
-            if let Some(at) = largest {
-                buffers.swap_remove(at);
+            if let Some(largest) = (0..buffers.len()).max_by_key(|at| buffers[*at].capacity()) {
+                buffers.swap_remove(largest);
             }
         }
-        fits.map(|at| buffers.swap_remove(at))
+        fitting.map(|at| buffers.swap_remove(at))
     });
-    let mut buffer = fitting.unwrap_or_else(|| Vec::with_capacity(length));
-    buffer.resize(length, 0);
-    buffer
+    match fitting {
+        Some(mut buffer) => {
+            buffer.resize(length, 0);
+            buffer
+        }
+        // Zeros from the kernel, which nobody has to write.
+        None => vec![0; length],
+    }
 }
 
 /// Lets all buffers go: before what takes much memory of its own.
