@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::studio::{Studio, answer, pointers, problem};
 
 /// RabbitMQ dead-letters at least once; what its worker could not place at once it tries again after three minutes.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(7);
 const TRIED_AGAIN: Duration = Duration::from_mins(3);
 
 /// How often messages may have been counted that were sent so many times since then: exactly so often while the broker has
