@@ -1,6 +1,7 @@
 # The commands of every day. Everything else is in deploy/local.
 
 BUS ?= postgres
+OLDER ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD~1)
 MINUTES ?= 10
 SECONDS ?= 30
 export BUS ONCE
@@ -11,7 +12,7 @@ LOCAL := deploy/local
 SERVICES := postgres $(filter rabbitmq,$(BUS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-avif soak fuzz lint services-up services-down clean-data
+.PHONY: help demo test test-avif test-rolling soak fuzz lint services-up services-down clean-data
 
 help:
 	@echo 'make demo           build, start what is needed and show everything; Ctrl-C ends it'
@@ -20,6 +21,7 @@ help:
 	@echo '                    PICTURES="a.jpg b/"   import these pictures instead of the shipped ones'
 	@echo 'make test           start private services, run every test, stop them again'
 	@echo 'make test-avif      the same for what reads AVIF, a feature that is off by default'
+	@echo 'make test-rolling   update and take back daemons of an older commit, OLDER=HEAD~1, beside those of this one'
 	@echo 'make soak           keep artworks coming for MINUTES=10; memory must stay flat and nothing be lost'
 	@echo 'make fuzz           any bytes against the gate and the whole of cutting, SECONDS=30 each, led by coverage'
 	@echo 'make lint           formatting, lints, documentation, scripts, licences and advisories'
@@ -41,6 +43,11 @@ test-avif:
 	@$(LOCAL)/toolchain.sh
 	@$(LOCAL)/with-services.sh test postgres -- cargo test --locked --features avif \
 		--package atelier-producer --package atelier-thumbnails --package atelier-standalone -- avif
+
+# Builds the daemons of an older commit beside those of this one, and so takes twice as long as a build.
+test-rolling:
+	@$(LOCAL)/toolchain.sh
+	@$(LOCAL)/with-services.sh test postgres rabbitmq -- $(LOCAL)/rolling.sh "$(OLDER)"
 
 # One test of many, run for longer: without the test runner and its time limits, and with what it measured.
 soak:

@@ -61,7 +61,18 @@ pub(crate) async fn with_processes(
     settings: &[(&str, &str)],
     test: impl AsyncFnOnce(&mut Processes) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut processes = Processes::start(database_url, bus, settings).await?;
+    with_programs(&programs()?, database_url, bus, settings, test).await
+}
+
+/// The same with the daemons of another folder, be it those of an older version.
+pub(crate) async fn with_programs(
+    programs: &Path,
+    database_url: &str,
+    bus: BusSettings,
+    settings: &[(&str, &str)],
+    test: impl AsyncFnOnce(&mut Processes) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut processes = Processes::start(programs, database_url, bus, settings).await?;
     match test(&mut processes).await {
         Ok(()) => processes.stop().await,
         Err(error) => {
@@ -73,7 +84,12 @@ pub(crate) async fn with_processes(
 }
 
 impl Processes {
-    async fn start(database_url: &str, bus: BusSettings, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+    async fn start(
+        programs: &Path,
+        database_url: &str,
+        bus: BusSettings,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut installation = Installation::load(folder.path())?;
         installation.producer.database = database(database_url);
@@ -90,7 +106,7 @@ impl Processes {
         environment.extend(installation.environment());
         environment.extend(settings.iter().map(|(key, value)| (format!("ATELIER__{key}"), (*value).to_owned())));
         let logs = installation.home.logs();
-        let daemons = Daemons::start(&programs()?, &logs, environment.clone())?;
+        let daemons = Daemons::start(programs, &logs, environment.clone())?;
         let api_url = format!("http://{}", installation.producer.api.listen);
         let api_key = installation.client_key()?;
         let producer = &installation.producer;

@@ -25,6 +25,7 @@ mod private;
 mod replay;
 mod restored;
 mod roles;
+mod rolling;
 mod servers;
 mod shutdown;
 mod traces;
