@@ -15,9 +15,34 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of this length. What is in it is left over from another use, or zero.
+/// A buffer of zeros, for what may leave some of it as it is: a decoder that comes to the end of a broken file must not show
+/// what another picture has left.
+pub(crate) fn zeroed(length: usize) -> Vec<u8> {
+    match used(length) {
+        Some(mut buffer) => {
+            buffer.clear();
+            buffer.resize(length, 0);
+            buffer
+        }
+        // Zeros from the kernel, which nobody has to write.
+        None => vec![0; length],
+    }
+}
+
+/// A buffer of this length for who writes all of it: what is in it is left over from another picture, or zero.
 pub(crate) fn take(length: usize) -> Vec<u8> {
-    let fitting = BUFFERS.with_borrow_mut(|buffers| {
+    match used(length) {
+        Some(mut buffer) => {
+            buffer.resize(length, 0);
+            buffer
+        }
+        None => vec![0; length],
+    }
+}
+
+/// One that was given back and fits.
+fn used(length: usize) -> Option<Vec<u8>> {
+    BUFFERS.with_borrow_mut(|buffers| {
         let candidates = buffers.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= length);
         let smallest = candidates.min_by_key(|(_, buffer)| buffer.capacity()).map(|(at, _)| at);
         let fitting = smallest.filter(|at| buffers[*at].capacity() <= (length * 2).max(SMALL_BYTES));
@@ -29,15 +54,7 @@ pub(crate) fn take(length: usize) -> Vec<u8> {
             }
         }
         fitting.map(|at| buffers.swap_remove(at))
-    });
-    match fitting {
-        Some(mut buffer) => {
-            buffer.resize(length, 0);
-            buffer
-        }
-        // Zeros from the kernel, which nobody has to write.
-        None => vec![0; length],
-    }
+    })
 }
 
 /// Lets all buffers go: before what takes much memory of its own.

@@ -59,7 +59,7 @@ fn through_image(mut decoder: impl ImageDecoder, limits: &Limits) -> Result<Deco
     let kind = decoder.color_type();
     // A profile that cannot be read is passed over, as if it were not there.
     let profile = bounded(decoder.icc_profile().ok().flatten(), limits);
-    let mut pixels = buffers::take(usize::try_from(decoder.total_bytes()).map_err(corrupt)?);
+    let mut pixels = buffers::zeroed(usize::try_from(decoder.total_bytes()).map_err(corrupt)?);
     decoder.read_image(&mut pixels).map_err(corrupt)?;
     Ok(Decoded { raster: raster(width, height, kind, pixels)?, profile })
 }

@@ -87,6 +87,8 @@ pub struct Limits {
     pub max_scan_px: u64,
     /// Pixels a JPEG may claim for each byte it has: 1024. A plain white one from a common encoder claims 170.
     pub max_jpeg_px_per_byte: u64,
+    /// Bytes of tables in a JPEG: 1 MiB. With as many as 64 scans can use it has 140 kB.
+    pub max_table_bytes: u64,
     /// Bytes of text, profiles and other data beside the pixels in a JPEG, PNG, WebP or GIF: 8 MiB.
     pub max_metadata_bytes: u64,
     /// Bytes of a colour profile once unpacked: 4 MiB, more than any printer's. Beyond that the picture is taken for sRGB.
@@ -106,6 +108,7 @@ impl Default for Limits {
             max_scans: 64,
             max_scan_px: 2_000_000_000,
             max_jpeg_px_per_byte: 1024,
+            max_table_bytes: 1 << 20,
             max_metadata_bytes: 8 << 20,
             max_profile_bytes: 4 << 20,
             max_frames: 2000,

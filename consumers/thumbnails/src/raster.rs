@@ -219,7 +219,7 @@ impl Plane {
         if (wide, high) == (width, height) && shown == (f64::from(width), f64::from(height)) {
             return samples;
         }
-        let filter = if wide < width { FilterType::Bilinear } else { FilterType::Lanczos3 };
+        let filter = if wide < width || high < height { FilterType::Bilinear } else { FilterType::Lanczos3 };
         let options = options(ResizeAlg::Convolution(filter)).crop(0.0, 0.0, shown.0, shown.1);
         let source = ImageRef::new(wide, high, &samples, PixelType::U8).expect("a sample for each place");
         let room = buffers::take(width as usize * height as usize);

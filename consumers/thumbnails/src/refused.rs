@@ -53,6 +53,14 @@ pub enum Refused {
         /// The most pixels a picture may have.
         limit: u64,
     },
+    /// No picture has use for so many.
+    #[error("the JPEG has more than {limit} bytes of tables")]
+    TooManyTables {
+        /// Bytes that were counted until there were too many.
+        bytes: u64,
+        /// The most that are allowed.
+        limit: u64,
+    },
     /// Each scan costs a pass over the whole picture.
     #[error("the JPEG has {scans} scans; a picture of its size may have at most {limit}")]
     TooManyScans {

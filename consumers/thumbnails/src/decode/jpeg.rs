@@ -40,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Re
     let (width, height, mut pixels);
     if inspected.separate {
         (width, height) = stages::enough(inspected.width, inspected.height, policy);
-        let planes = separate::planes(bytes, options, width, height)?;
+        let planes = separate::planes(bytes, usize::from(info.components), options, (width, height))?;
         pixels = match stored {
             ColorSpace::Luma => together(&planes, |[grey]| [grey]),
             ColorSpace::YCbCr => together(&planes, lights),
@@ -53,7 +53,7 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Re
             // The decoder's own way from four inks to three lights knows no profile.
             decoder.set_options(options.jpeg_set_out_colorspace(stored));
         }
-        pixels = buffers::take(decoder.output_buffer_size().unwrap_or_default());
+        pixels = buffers::zeroed(decoder.output_buffer_size().unwrap_or_default());
         decoder.decode_into(&mut pixels).map_err(corrupt)?;
     }
     match stored {
@@ -74,8 +74,8 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Re
 }
 
 /// Strict: the decoder would otherwise fill with grey what a broken scan leaves out, and call that a picture. What even
-/// strictness does not see is a scan that lost bytes in its middle and still ends with its end marker; the decoder then
-/// makes up the missing blocks.
+/// strictness does not see is a scan that lost bytes in its middle or its last rows and still ends with its end marker; the
+/// decoder then makes up the missing blocks. Where another marker ends it, they stay as they were: the gate refuses those.
 fn options(limits: &Limits) -> DecoderOptions {
     let side = limits.max_side_px as usize;
     let scans = usize::try_from(limits.max_scans).unwrap_or(usize::MAX);

@@ -22,7 +22,7 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Re
     decoder.set_transformations(Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(corrupt)?;
     let length = reader.output_buffer_size().ok_or_else(|| Refused::corrupt("its size overflows"))?;
-    let mut pixels = buffers::take(length);
+    let mut pixels = buffers::zeroed(length);
     let frame = reader.next_frame(&mut pixels).map_err(corrupt)?;
     pixels.truncate(frame.buffer_size());
     let kind = match frame.color_type {

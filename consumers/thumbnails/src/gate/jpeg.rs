@@ -17,14 +17,21 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
     let mut scans: u64 = 0;
     let mut metadata: u64 = 0;
     let mut separate = false;
+    let mut whole = false;
+    let mut tables: u64 = 0;
     loop {
         match next_marker(&mut cursor)? {
             END_OF_IMAGE => break,
+            // The decoder would stop there, and leave out the rows that it has not come to.
+            marker if whole && !matches!(marker, 0xD0..=0xD7) => {
+                return Err(Refused::corrupt("something other than the end follows its only scan"));
+            }
             START_OF_SCAN => {
                 let frame = frame.as_ref().ok_or_else(|| Refused::corrupt("a scan comes before the frame header"))?;
                 scans += 1;
                 hold_scans(scans, area(frame.width, frame.height), limits)?;
                 separate |= frame.hold_scan(segment(&mut cursor)?)?;
+                whole = !separate;
             }
             marker @ 0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
                 if frame.is_some() {
@@ -43,7 +50,8 @@ pub(super) fn walk(bytes: &[u8], limits: &Limits) -> Result<Found, Refused> {
             // Restart markers and 01 stand alone, and so does a stray start of image.
             0x01 | 0xD0..=0xD8 => {}
             _ => {
-                segment(&mut cursor)?;
+                tables += segment(&mut cursor)?.len() as u64 + 4;
+                hold_tables(tables, limits)?;
             }
         }
     }
@@ -119,6 +127,13 @@ fn frame_header(marker: u8, body: &[u8], length: u64, limits: &Limits) -> Result
 
 fn unsupported(what: &str) -> Refused {
     Refused::Unsupported(what.to_owned())
+}
+
+fn hold_tables(bytes: u64, limits: &Limits) -> Result<(), Refused> {
+    if bytes > limits.max_table_bytes {
+        return Err(Refused::TooManyTables { bytes, limit: limits.max_table_bytes });
+    }
+    Ok(())
 }
 
 /// A small picture may have all the scans allowed, a large one fewer.

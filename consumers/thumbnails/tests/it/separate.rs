@@ -165,3 +165,69 @@ fn what_is_missing_or_broken_is_refused() {
     let grey: Vec<u8> = whole[..scans[0]].to_vec();
     corrupt(&[&grey[..], &[0xFF, 0xD9]].concat(), "no picture data");
 }
+
+/// As libjpeg writes them with a script of one scan for each colour: the tables of a colour stand before its scan, behind the
+/// scan of the one before.
+#[test]
+fn tables_between_the_scans_cut_no_row_off() {
+    let grey = image::RgbImage::from_pixel(64, 64, image::Rgb([120, 90, 60]));
+    let upload = jpeg_with(&grey, |encoder| encoder.set_optimized_huffman_tables(true));
+    let (mut early, mut late, mut at) = (upload[..2].to_vec(), Vec::new(), 2);
+    while upload[at + 1] != 0xDA {
+        let length = 2 + usize::from(u16::from_be_bytes([upload[at + 2], upload[at + 3]]));
+        // The second tables of first numbers and of the others are those of both colours.
+        let of_colours = upload[at + 1] == 0xC4 && upload[at + 4] & 15 == 1;
+        if of_colours { &mut late } else { &mut early }.extend(&upload[at..at + length]);
+        at += length;
+    }
+    let second = at + 2 + upload[at + 2..].windows(2).position(|pair| pair == [0xFF, 0xDA]).expect("a second scan");
+    let moved = [&early[..], &upload[at..second], &late, &upload[second..]].concat();
+    assert_eq!(moved.len(), upload.len());
+    let apart = difference(&display(&moved), &DynamicImage::from(grey).into_rgba8());
+    assert!(!late.is_empty() && apart < 2.0, "{} bytes of tables, {apart:.2} apart", late.len());
+}
+
+#[test]
+fn a_colour_has_one_scan_and_tables_have_a_bound() {
+    let upload = jpeg_with(&scene(64, 64), |encoder| encoder.set_optimized_huffman_tables(true));
+    let scans: Vec<usize> =
+        upload.windows(2).enumerate().filter(|(_, pair)| *pair == [0xFF, 0xDA]).map(|(at, _)| at).collect();
+    let twice = [&upload[..scans[1]], &upload[scans[0]..]].concat();
+    assert_eq!(
+        cut_plain(&twice).map(|cut| cut.source),
+        Err(Refused::Corrupt("a colour has no scan, or more than one".to_owned()))
+    );
+    let lacking = [&upload[..scans[1]], &upload[scans[2]..]].concat();
+    assert!(cut_plain(&lacking).is_err());
+
+    let mut bomb = upload;
+    bomb.splice(2..2, [0xFF, 0xDB, 0, 2].repeat(300_000));
+    assert_eq!(
+        cut_plain(&bomb).map(|cut| cut.source),
+        Err(Refused::TooManyTables { bytes: (1 << 20) + 4, limit: 1 << 20 })
+    );
+}
+
+/// A worker uses its buffers again, and a decoder that meets the end too early leaves its own as it was.
+#[tokio::test]
+async fn a_broken_picture_shows_nothing_of_the_one_before() -> anyhow::Result<()> {
+    let workers = Workers::of(env!("CARGO_BIN_EXE_atelier-thumbnails").as_ref(), RenderSettings::default());
+    let secret = image::RgbImage::from_fn(256, 256, |x, y| {
+        if (x / 4 + y / 4) % 2 == 0 { [255, 0, 0] } else { [0, 255, 0] }.into()
+    });
+    // A restart marker after each row of units: the first of them is where the second row would begin.
+    let black = jpeg_with(&image::RgbImage::new(256, 256), |encoder| encoder.set_restart_interval(16));
+    let row = black.windows(2).position(|pair| pair == [0xFF, 0xD0]).expect("a restart marker");
+    let ends: [&[u8]; 3] = [&[0xFF, 0xD9], &[0xFF, 0xFE, 0, 2, 0xFF, 0xD9], &[0xFF, 0xDD, 0, 4, 0, 0, 0xFF, 0xD9]];
+    for end in ends {
+        workers.render(&crate::fixtures::png(secret.clone()), &plain()).await?.outcome?;
+        let Ok(cut) = workers.render(&[&black[..row], end].concat(), &plain()).await?.outcome else { continue };
+        for pixel in seen(of(&cut, Display)).pixels() {
+            let grey = pixel[0].abs_diff(pixel[1]).max(pixel[1].abs_diff(pixel[2]));
+            assert!(grey < 40, "{pixel:?} is of the other picture");
+        }
+    }
+    let refused = cut_plain(&[&black[..row], ends[1]].concat()).map(|cut| cut.source);
+    assert_eq!(refused, Err(Refused::Corrupt("something other than the end follows its only scan".to_owned())));
+    Ok(())
+}

@@ -12,16 +12,24 @@ use crate::refused::Refused;
 pub(super) fn file(parts: &Parts<'_>, at: usize, first: Option<&[i16]>) -> Result<Vec<u8>, Refused> {
     let component = &parts.frame.components[at];
     let ours = |scan: &&Scan<'_>| scan.colours.iter().any(|colour| colour.component == at);
+    let progressive = parts.frame.progressive;
+    if !progressive && parts.scans().filter(ours).count() != 1 {
+        return Err(Refused::corrupt("a colour has no scan, or more than one"));
+    }
+    // Tables that come behind the last scan are another colour's. The decoder reads ahead, and takes them for the end of a
+    // scan whose last rows it has not looked at.
+    let last = parts.all.iter().rposition(|part| matches!(part, Part::Scan(scan) if ours(&scan)));
+    let parts_of_it = &parts.all[..last.map_or(0, |last| last + 1)];
     let length = parts.scans().filter(ours).map(|scan| scan.data.len()).sum::<usize>();
     let mut file = Vec::with_capacity(length + 4096);
     file.extend([0xFF, START_OF_IMAGE]);
     let [height, width] = [component.height, component.width]
         .map(|side| u16::try_from(side).expect("at most the side of a JPEG").to_be_bytes());
-    let marker = if parts.frame.progressive { 0xC2 } else { 0xC1 };
+    let marker = if progressive { 0xC2 } else { 0xC1 };
     segment(&mut file, marker, &[&[8], &height[..], &width, &[1, ID, 0x11, component.steps]].concat());
     let mut restarts = 0;
     let mut first = first;
-    for part in &parts.all {
+    for part in parts_of_it {
         match part {
             Part::Tables(marker, body) => segment(&mut file, *marker, body),
             Part::Restarts(interval) => {
@@ -29,12 +37,16 @@ pub(super) fn file(parts: &Parts<'_>, at: usize, first: Option<&[i16]>) -> Resul
                 segment(&mut file, RESTART_INTERVAL, &interval.to_be_bytes());
             }
             Part::Scan(scan) => {
+                if !ours(&scan) {
+                    continue;
+                }
+                // Here and no earlier, since the decoder takes the table of steps that there is at a colour's first scan.
                 if let Some(numbers) = first.take() {
                     segment(&mut file, RESTART_INTERVAL, &[0, 0]);
                     first_scan(&mut file, numbers)?;
                     segment(&mut file, RESTART_INTERVAL, &restarts.to_be_bytes());
                 }
-                if parts.frame.progressive && scan.first == 0 || !ours(&scan) {
+                if progressive && scan.first == 0 {
                     continue;
                 }
                 let [colour] = &scan.colours[..] else {

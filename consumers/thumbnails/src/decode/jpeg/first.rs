@@ -99,11 +99,11 @@ fn read_scan(
                 let number = match turn.codes {
                     Some(codes) if scan.high == 0 => {
                         *last += bits.number(codes)?;
-                        *last << scan.low
+                        i16::try_from(*last).ok().and_then(|last| last.checked_mul(1 << scan.low))
                     }
-                    _ => bits.bit()? << scan.low,
+                    _ => Some(if bits.bit()? == 1 { 1 << scan.low } else { 0 }),
                 };
-                let number = i16::try_from(number).map_err(|_| Refused::corrupt("a block is brighter than light"))?;
+                let number = number.ok_or_else(|| Refused::corrupt("a block is brighter than light"))?;
                 // The blocks beyond the edges fill up a unit.
                 if x < turn.blocks_across && y < turn.blocks_down {
                     numbers[turn.component][(y * turn.blocks_across + x) as usize] |= number;

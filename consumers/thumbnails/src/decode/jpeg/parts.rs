@@ -161,6 +161,9 @@ impl<'a> Scan<'a> {
                 component.ok_or_else(|| Refused::corrupt("a scan is of a colour that the frame does not have"))?;
             colours.push(Coded { component, tables });
         }
+        if colours.len() > 4 {
+            return Err(Refused::corrupt("a scan is of more than four colours"));
+        }
         let [first, last, bits] = cursor.array()?;
         Ok(Self { colours, first, last, high: bits >> 4, low: bits & 15, data })
     }

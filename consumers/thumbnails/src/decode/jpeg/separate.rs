@@ -1,8 +1,8 @@
 //! JPEGs whose colours can be decoded one after the other, which takes the memory of one.
 //!
 //! A progressive picture is not there before its last scan, so a decoder keeps all its numbers, two bytes for each, and then
-//! makes the pixels beside them: six to nine bytes a pixel. Colour by colour it is three at most, and what no rendition shows is
-//! left out before the next colour comes. A sequential picture with a scan for each colour is decoded the same way, for another
+//! makes the pixels beside them: six to nine bytes a pixel. Colour by colour it is three at most, beside the file and its scans of
+//! that colour, and what no rendition shows is left out before the next colour comes. A sequential picture with a scan for each colour is decoded the same way, for another
 //! reason: `zune-jpeg` 0.5 gets it wrong and says nothing.
 
 use zune_jpeg::JpegDecoder;
@@ -17,10 +17,18 @@ use crate::decode::corrupt;
 use crate::raster::Plane;
 use crate::refused::Refused;
 
-/// The colours of the picture, as they are in the file, each in `width` x `height`.
-pub(super) fn planes(bytes: &[u8], options: DecoderOptions, width: u32, height: u32) -> Result<Vec<Vec<u8>>, Refused> {
+/// So many colours of the picture, as they are in the file, each in `width` x `height`.
+pub(super) fn planes(
+    bytes: &[u8],
+    colours: usize,
+    options: DecoderOptions,
+    (width, height): (u32, u32),
+) -> Result<Vec<Vec<u8>>, Refused> {
     let parts = Parts::of(bytes)?;
     let frame = &parts.frame;
+    if frame.components.len() != colours {
+        return Err(Refused::corrupt("its headers contradict each other about its colours"));
+    }
     let (unit_across, unit_down) = frame.unit();
     buffers::clear();
     let first = if frame.progressive { first::numbers(&parts)? } else { Vec::new() };
@@ -56,7 +64,7 @@ fn grey(file: &[u8], options: DecoderOptions) -> Result<Vec<u8>, Refused> {
     let options = options.jpeg_set_out_colorspace(ColorSpace::Luma);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(corrupt)?;
-    let mut samples = buffers::take(decoder.output_buffer_size().unwrap_or_default());
+    let mut samples = buffers::zeroed(decoder.output_buffer_size().unwrap_or_default());
     decoder.decode_into(&mut samples).map_err(corrupt)?;
     Ok(samples)
 }
