@@ -12,7 +12,7 @@ older=$target_dir/older
 sources=$older/sources
 say "building the daemons of $(git show --no-patch --format='%h, %s' "$commit")"
 git worktree prune
-if [ -d "$sources" ]; then
+if [ -e "$sources/.git" ]; then
     git -C "$sources" checkout --quiet --detach "$commit"
 else
     git worktree add --quiet --detach "$sources" "$commit"

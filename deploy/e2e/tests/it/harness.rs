@@ -237,7 +237,7 @@ pub(crate) fn command(
 }
 
 /// The folder of the programs that were built together with this test.
-fn programs() -> anyhow::Result<PathBuf> {
+pub(crate) fn programs() -> anyhow::Result<PathBuf> {
     // target/<profile>/deps/it-<hash>
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent).context("this test lies nowhere")?;
