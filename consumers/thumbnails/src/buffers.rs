@@ -75,3 +75,18 @@ pub(crate) fn give(buffer: Vec<u8>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_decoder_gets_holds_nothing_of_another_picture() {
+        for length in [3, 4096, 2 * SMALL_BYTES] {
+            give(vec![7; length]);
+            let kept = BUFFERS.with_borrow(|buffers| buffers.iter().any(|buffer| buffer.capacity() >= length));
+            assert!(kept, "the buffer is there to be used again");
+            assert!(zeroed(length).iter().all(|byte| *byte == 0), "{length} bytes");
+        }
+    }
+}

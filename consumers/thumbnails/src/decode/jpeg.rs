@@ -19,7 +19,6 @@ use crate::policy::{Limits, Policy};
 use crate::raster::Raster;
 use crate::refused::Refused;
 use crate::stages;
-use separate::together;
 
 /// A picture whose colours are decoded one after the other comes as small as `stages` can do with.
 pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Result<Decoded, Refused> {
@@ -42,11 +41,11 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Re
         (width, height) = stages::enough(inspected.width, inspected.height, policy);
         let planes = separate::planes(bytes, usize::from(info.components), options, (width, height))?;
         pixels = match stored {
-            ColorSpace::Luma => together(&planes, |[grey]| [grey]),
-            ColorSpace::YCbCr => together(&planes, lights),
-            ColorSpace::RGB => together(&planes, |lights: [u8; 3]| lights),
-            _ => together(&planes, |inks: [u8; 4]| inks),
-        }?;
+            ColorSpace::Luma => separate::together(&planes, |[grey]| [grey]),
+            ColorSpace::YCbCr => separate::together(&planes, lights),
+            ColorSpace::RGB => separate::together(&planes, |lights: [u8; 3]| lights),
+            _ => separate::together(&planes, |inks: [u8; 4]| inks),
+        };
     } else {
         (width, height) = (u32::from(info.width), u32::from(info.height));
         if matches!(stored, ColorSpace::Luma | ColorSpace::CMYK | ColorSpace::YCCK) {

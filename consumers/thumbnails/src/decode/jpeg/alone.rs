@@ -9,7 +9,7 @@ use super::parts::{END_OF_IMAGE, HUFFMAN_TABLES, Part, Parts, RESTART_INTERVAL, 
 use crate::refused::Refused;
 
 /// The file of the colour `at`; `first` are its blocks' first numbers, where the file is progressive.
-pub(super) fn file(parts: &Parts<'_>, at: usize, first: Option<&[i16]>) -> Result<Vec<u8>, Refused> {
+pub(super) fn file(parts: &Parts<'_>, at: usize, mut first: Option<&[i16]>) -> Result<Vec<u8>, Refused> {
     let component = &parts.frame.components[at];
     let ours = |scan: &&Scan<'_>| scan.colours.iter().any(|colour| colour.component == at);
     let progressive = parts.frame.progressive;
@@ -28,7 +28,6 @@ pub(super) fn file(parts: &Parts<'_>, at: usize, first: Option<&[i16]>) -> Resul
     let marker = if progressive { 0xC2 } else { 0xC1 };
     segment(&mut file, marker, &[&[8], &height[..], &width, &[1, ID, 0x11, component.steps]].concat());
     let mut restarts = 0;
-    let mut first = first;
     for part in parts_of_it {
         match part {
             Part::Tables(marker, body) => segment(&mut file, *marker, body),

@@ -46,18 +46,14 @@ pub(super) fn planes(
     Ok(planes)
 }
 
-/// Planes to pixels.
-pub(super) fn together<const N: usize>(
-    planes: &[Vec<u8>],
-    pixel: impl Fn([u8; N]) -> [u8; N],
-) -> Result<Vec<u8>, Refused> {
-    let planes: &[Vec<u8>; N] =
-        planes.try_into().map_err(|_| Refused::corrupt("its headers contradict each other about its colours"))?;
+/// Planes to pixels, one plane for each of their numbers.
+pub(super) fn together<const N: usize>(planes: &[Vec<u8>], pixel: impl Fn([u8; N]) -> [u8; N]) -> Vec<u8> {
+    let planes: &[Vec<u8>; N] = planes.try_into().expect("as many as the headers have colours");
     let mut pixels = buffers::take(planes.iter().map(Vec::len).sum());
     for (at, together) in pixels.as_chunks_mut::<N>().0.iter_mut().enumerate() {
         *together = pixel(planes.each_ref().map(|plane| plane[at]));
     }
-    Ok(pixels)
+    pixels
 }
 
 fn grey(file: &[u8], options: DecoderOptions) -> Result<Vec<u8>, Refused> {
