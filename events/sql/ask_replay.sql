@@ -7,5 +7,4 @@ with forgotten as (
 insert into replays (consumer, dry_run, from_backup, fresh, asked_by)
 values ($1, $2, $3, $4, $5)
 on conflict (consumer) where ended_at is null do nothing
-returning id, consumer, dry_run, from_backup, fresh, asked_by, asked_at, began_at, progress, ended_at, outcome, error,
-       false as is_taken_over
+returning id, consumer, dry_run, from_backup, fresh, asked_by, asked_at, began_at, progress, ended_at, outcome, error

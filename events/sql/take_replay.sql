@@ -9,4 +9,4 @@ set began_at = clock_timestamp(), seen_at = now()
 from open
 where r.id = open.id
 returning r.id, r.consumer, r.dry_run, r.from_backup, r.fresh and open.seen_at is null as fresh, r.asked_by, r.asked_at,
-          r.began_at, r.progress, r.ended_at, r.outcome, r.error, open.seen_at is not null as is_taken_over
+          r.began_at, r.progress, r.ended_at, r.outcome, r.error

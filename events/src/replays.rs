@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -57,8 +57,6 @@ pub struct Replay {
     pub outcome: Option<Value>,
     /// Why nothing came of it.
     pub error: Option<String>,
-    /// A daemon was at it before the one that takes it now.
-    pub is_taken_over: bool,
 }
 
 impl Replay {
@@ -122,15 +120,16 @@ async fn report(pool: &PgPool, taken: &Replay, progress: Option<&impl Serialize>
     Ok(report.execute(pool).await?.rows_affected() > 0)
 }
 
-/// Says what came of one that was taken, or why nothing did. False: it had ended, or another daemon has taken it.
-pub async fn end(pool: &PgPool, taken: &Replay, end: Result<Value, String>) -> sqlx::Result<bool> {
+/// Says what came of one that was taken, or why nothing did. False: it had ended, or another daemon has taken it; what came
+/// of it in the same transaction is then to be rolled back.
+pub async fn end(on: impl PgExecutor<'_>, taken: &Replay, end: Result<Value, String>) -> sqlx::Result<bool> {
     let (outcome, error) = match end {
         Ok(outcome) => (Some(outcome), None),
         Err(error) => (None, Some(error)),
     };
     let end = sqlx::query(include_str!("../sql/end_replay.sql")).bind(taken.id).bind(taken.began_at);
     let end = end.bind(outcome).bind(error);
-    Ok(end.execute(pool).await?.rows_affected() > 0)
+    Ok(end.execute(on).await?.rows_affected() > 0)
 }
 
 /// Cancels it: what is live stays as it is. False: it had ended, or is one of the site that a daemon is at.

@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use atelier_events::{Log, Position};
 use serde::Serialize;
+use sqlx::PgConnection;
 
 pub(crate) use build::Build;
 
@@ -115,17 +116,28 @@ pub async fn replay(log: &Log, progress: impl FnMut(Progress)) -> Result<Replaye
 
 /// Replays the read model and makes it the live one; the one before stays as the backup. Dropping the future before it
 /// is done leaves the live one alone.
-pub async fn replay_with(
+pub async fn replay_with(log: &Log, options: Options, progress: impl FnMut(Progress)) -> Result<Replayed, ReplayError> {
+    replay_and(log, options, progress, async |_, _| Ok(())).await
+}
+
+/// The same, and `last` in the transaction of the swap, right before its end: neither is done without the other.
+pub(crate) async fn replay_and(
     log: &Log,
     options: Options,
     mut progress: impl FnMut(Progress),
+    last: impl AsyncFnOnce(&mut PgConnection, Replayed) -> anyhow::Result<()>,
 ) -> Result<Replayed, ReplayError> {
     let started = Instant::now();
     let mut build = Build::begin(log, options, None).await?;
     let begun = build.begun();
     build.run(Position(i64::MAX), &mut progress).await?;
-    let position = build.swap().await?;
-    progress(Progress { begun, step: Step::CatchUp, position, head: position });
-    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Replayed { begun, position, elapsed_ms })
+    let replayed = build.swap(async |transaction, position| {
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let replayed = Replayed { begun, position, elapsed_ms };
+        last(transaction, replayed).await?;
+        Ok(replayed)
+    });
+    let replayed = replayed.await?;
+    progress(Progress { begun, step: Step::CatchUp, position: replayed.position, head: replayed.position });
+    Ok(replayed)
 }

@@ -115,6 +115,11 @@ pub(crate) async fn use_schema(transaction: &mut PgConnection, name: &str) -> sq
     sqlx::query(include_str!("../sql/use_schema.sql")).bind(name).execute(transaction).await.map(drop)
 }
 
+/// Makes unqualified names of this transaction mean the log's again, as outside of it.
+pub(crate) async fn use_log(transaction: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(include_str!("../sql/use_log.sql")).execute(transaction).await.map(drop)
+}
+
 /// Makes the rest of this transaction the act of the index's role: what is built belongs to it, whether the daemon runs
 /// under its own role or somebody else replays, and either can go on with what the other has built.
 async fn own(transaction: &mut PgConnection) -> sqlx::Result<()> {

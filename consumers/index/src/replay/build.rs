@@ -127,8 +127,11 @@ impl Build {
     }
 
     /// In one transaction, in which no batch goes to the live schema: applies what that has and this one has not, and
-    /// swaps them. A replay therefore never takes readers back.
-    pub(crate) async fn swap(mut self) -> anyhow::Result<Position> {
+    /// swaps them. A replay therefore never takes readers back. `last` is done in it as well, before the locks are let go.
+    pub(crate) async fn swap<T>(
+        mut self,
+        last: impl AsyncFnOnce(&mut PgConnection, Position) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let schema = self.schema();
         let mut tx = self.connection.begin().await?;
         schema::lock_out_appliers(&mut tx).await?;
@@ -143,13 +146,15 @@ impl Build {
             None => include_str!("../../sql/swap_backup.sql"),
         };
         sqlx::raw_sql(swap).execute(&mut *tx).await.context("swapping the schemas")?;
+        schema::use_log(&mut tx).await?;
+        let found = last(&mut tx, position).await?;
         tx.commit().await.context("swapping the schemas")?;
         // The one before the backup. What cannot be dropped now, since somebody reads it, is dropped by the next replay.
         if let Err(error) = drop_gone(&mut self.connection).await {
             tracing::warn!(%error, "the schema before the backup could not be dropped: the next replay tries again");
         }
         self.release().await;
-        Ok(position)
+        Ok(found)
     }
 
     /// Brings this one to exactly where the live one is and answers what `look` finds, comparing `read` with `read_next`

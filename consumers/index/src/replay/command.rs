@@ -1,15 +1,18 @@
 //! `replay` on a command line: of `atelier-index` and of `atelier`.
 
 use std::io::Write;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use atelier_events::{Log, Position};
 use serde::Serialize;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Begun, Options, Progress, ReplayError, Replayed, replay_with};
+use super::{Begun, Options, Progress, ReplayError, Replayed, replay_and};
 use crate::compare::{Compared, dry_run};
 use crate::progress;
 
@@ -81,10 +84,19 @@ pub async fn run(args: Args, log: &Log, shutdown: CancellationToken) -> anyhow::
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
         show(progress);
     };
-    // All of a replay can be dropped at any time: its transactions end with its connections.
+    // All of a replay can be dropped at any time: its transactions end with its connections. But what came of one that is
+    // about to go live would not be known.
+    let is_swapped = AtomicBool::new(false);
+    let swapped = async |_: &mut PgConnection, _| {
+        is_swapped.store(true, Ordering::SeqCst);
+        Ok(())
+    };
+    let mut ending = pin!(Outcome::of(log, options, args.dry_run, told, swapped));
     let ended = tokio::select! {
-        ended = Outcome::of(log, options, args.dry_run, told) => ended,
-        () = shutdown.cancelled() => {
+        ended = &mut ending => ended,
+        () = shutdown.cancelled() => if is_swapped.load(Ordering::SeqCst) {
+            ending.await
+        } else {
             let last: Option<Progress> = *last.lock().unwrap_or_else(PoisonError::into_inner);
             let (position, head) = last.map_or((Position(0), Position(0)), |last| (last.position, last.head));
             Ok(Outcome::Cancelled(Cancelled { position, head }))
@@ -103,17 +115,18 @@ pub async fn run(args: Args, log: &Log, shutdown: CancellationToken) -> anyhow::
 }
 
 impl Outcome {
-    /// Replays, or compares with what a replay makes.
+    /// Replays, or compares with what a replay makes. `last`: in the transaction of the swap.
     pub(super) async fn of(
         log: &Log,
         options: Options,
         is_rehearsal: bool,
         told: impl FnMut(Progress),
+        last: impl AsyncFnOnce(&mut PgConnection, Replayed) -> anyhow::Result<()>,
     ) -> Result<Self, ReplayError> {
         if is_rehearsal {
             dry_run(log, options, told).await.map(Self::Compared)
         } else {
-            replay_with(log, options, told).await.map(Self::Replayed)
+            replay_and(log, options, told, last).await.map(Self::Replayed)
         }
     }
 

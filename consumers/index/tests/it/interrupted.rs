@@ -5,7 +5,8 @@ use std::sync::{Mutex, OnceLock};
 
 use anyhow::Context;
 use atelier_e2e::{Bucket, until};
-use atelier_events::{Position, jobs, keys};
+use atelier_events::replays::{self, Wanted};
+use atelier_events::{Consumer, Position, jobs, keys};
 use atelier_index::{Begun, Options, Progress, ReadModel, ReplayError, compare, digests, replay, replay_with};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
@@ -160,6 +161,62 @@ async fn what_another_definition_has_built_or_nobody_wants_is_not_gone_on_with()
     dropped(&story).await?;
     assert_eq!(until_free(&story, Options { fresh: true, ..Options::default() }).await?, Begun::StartedOver);
     assert_eq!(digests(story.pool(), "read").await?, live);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_asked_for_goes_live_with_what_came_of_it_or_not_at_all() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    by_chance(&story, 45, 100).await?;
+    story.read_model().await?;
+    replay(&story.log, |_| {}).await?;
+    sqlx::query("update read.artworks set title = 'another'").execute(story.pool()).await?;
+    let (live, backup) = (digests(story.pool(), "read").await?, digests(story.pool(), "read_old").await?);
+    assert_ne!(live, backup);
+
+    // Who says what came of it waits, having swapped all but for the end of its transaction.
+    let trigger = "create function wait_to_end() returns trigger language plpgsql as
+                       $$ begin perform pg_advisory_xact_lock_shared(43); return new; end $$;
+                   create trigger gate before update on replays for each row when (new.ended_at is not null)
+                       execute function wait_to_end()";
+    sqlx::raw_sql(trigger).execute(story.pool()).await?;
+    let mut gate = PgConnection::connect(&story.database.url).await?;
+    sqlx::query("select pg_advisory_lock(43)").execute(&mut gate).await?;
+    // Going back twice would be to be where one was.
+    let wanted = Wanted { from_backup: true, ..Wanted::default() };
+    let asked = replays::ask(&story.log, Consumer::Index, wanted, "somebody").await?.context("none is open")?;
+    let mut killed = atelier_index(&story, &bucket, &[]).stderr(Stdio::null()).spawn()?;
+    let waiting = "select exists (select from pg_locks where locktype = 'advisory' and objid = 43 and not granted
+                       and database = (select oid from pg_database where datname = current_database()))";
+    let waits = until("the replay is about to go live", async || {
+        Ok(sqlx::query_scalar(waiting).fetch_one(story.pool()).await?)
+    });
+    let waits = waits.await;
+    killed.kill()?;
+    killed.wait()?;
+    waits?;
+    gate.close().await?;
+    until("the server has noticed that the daemon is gone", async || {
+        let silent = "update replays set seen_at = now() - interval '1 minute' where id = $1";
+        Ok(sqlx::query(silent).bind(asked.id).execute(story.pool()).await?.rows_affected() == 1)
+    })
+    .await?;
+    assert_eq!(digests(story.pool(), "read").await?, live);
+    let left = replays::find(story.pool(), asked.id).await?.context("it is there")?;
+    assert_eq!(left.state(), "running");
+
+    let mut daemon = atelier_index(&story, &bucket, &[]).stderr(Stdio::null()).spawn()?;
+    let ended = until("the next daemon has done it", async || {
+        Ok(replays::find(story.pool(), asked.id).await?.is_some_and(|replay| replay.ended_at.is_some()))
+    });
+    let ended = ended.await;
+    signal(&daemon, "-TERM")?;
+    daemon.wait()?;
+    ended?;
+    let done = replays::find(story.pool(), asked.id).await?.context("it is there")?;
+    assert_eq!(done.state(), "done", "{done:?}");
+    assert_eq!(digests(story.pool(), "read").await?, backup);
+    assert_eq!(digests(story.pool(), "read_old").await?, live);
     Ok(())
 }
 
