@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 
-use crate::buffers;
+use crate::buffers::{self, Buffer};
 use crate::raster::Raster;
 
 /// Converts in place. A profile that cannot be read, or that is not one of three lights, is passed over: the picture is
@@ -24,12 +24,11 @@ pub(crate) fn to_srgb(raster: &mut Raster, profile: &[u8]) {
     if transform.transform(raster.pixels(), &mut converted).is_ok() {
         raster.pixels_mut().copy_from_slice(&converted);
     }
-    buffers::give(converted);
 }
 
 /// Four inks, 255 for all of it, to three lights: by the profile, or else as if inks were clean and covered each other. They
 /// are put in the inks' own place, since the pixels of a large picture are there only once.
-pub(crate) fn of_inks(mut pixels: Vec<u8>, profile: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn of_inks(mut pixels: Buffer, profile: Option<&[u8]>) -> Buffer {
     let transform = profile.and_then(from_inks);
     let mut band = [0; BAND_PX * 3];
     let mut written = 0;
@@ -43,7 +42,6 @@ pub(crate) fn of_inks(mut pixels: Vec<u8>, profile: Option<&[u8]>) -> Vec<u8> {
         written += lights.len();
     }
     pixels.truncate(written);
-    pixels.shrink_to_fit();
     pixels
 }
 

@@ -12,7 +12,7 @@ use image::codecs::gif::GifDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ImageDecoder};
 
-use crate::buffers;
+use crate::buffers::{self, Buffer};
 use crate::gate::{Format, Inspected};
 use crate::policy::{Limits, Policy};
 use crate::raster::Raster;
@@ -70,7 +70,7 @@ fn bounded(profile: Option<Vec<u8>>, limits: &Limits) -> Option<Vec<u8>> {
     profile.filter(|profile| profile.len() as u64 <= limits.max_profile_bytes)
 }
 
-fn raster(width: u32, height: u32, kind: ColorType, pixels: Vec<u8>) -> Result<Raster, Refused> {
+fn raster(width: u32, height: u32, kind: ColorType, pixels: Buffer) -> Result<Raster, Refused> {
     let expected = u64::from(width) * u64::from(height) * u64::from(kind.bytes_per_pixel());
     if pixels.is_empty() || pixels.len() as u64 != expected {
         return Err(Refused::corrupt("its pixels do not fill its size"));
@@ -80,10 +80,9 @@ fn raster(width: u32, height: u32, kind: ColorType, pixels: Vec<u8>) -> Result<R
         ColorType::Rgba8 => Ok(Raster::rgba(width, height, pixels)),
         ColorType::L8 => {
             let mut coloured = buffers::take(pixels.len() * 3);
-            for (pixel, grey) in coloured.chunks_exact_mut(3).zip(&pixels) {
+            for (pixel, grey) in coloured.chunks_exact_mut(3).zip(&*pixels) {
                 pixel.fill(*grey);
             }
-            buffers::give(pixels);
             Ok(Raster::rgb(width, height, coloured))
         }
         ColorType::La8 => {
@@ -91,7 +90,6 @@ fn raster(width: u32, height: u32, kind: ColorType, pixels: Vec<u8>) -> Result<R
             for (pixel, pair) in coloured.chunks_exact_mut(4).zip(pixels.chunks_exact(2)) {
                 pixel.copy_from_slice(&[pair[0], pair[0], pair[0], pair[1]]);
             }
-            buffers::give(pixels);
             Ok(Raster::rgba(width, height, coloured))
         }
         other => Err(Refused::Unsupported(format!("pixels of the kind {other:?}"))),

@@ -6,16 +6,16 @@ use std::cell::RefCell;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, RgbImage, RgbaImage};
+use image::{ImageBuffer, Pixel, Rgb, Rgba, imageops};
 
-use crate::buffers;
+use crate::buffers::{self, Buffer};
 
 /// RGB or RGBA (not premultiplied), row by row without padding; never empty.
 pub(crate) struct Raster {
     width: u32,
     height: u32,
     alpha: bool,
-    pixels: Vec<u8>,
+    pixels: Buffer,
 }
 
 thread_local! {
@@ -25,13 +25,15 @@ thread_local! {
 
 impl Raster {
     /// Takes `pixels` of three channels.
-    pub(crate) fn rgb(width: u32, height: u32, pixels: Vec<u8>) -> Self {
+    pub(crate) fn rgb(width: u32, height: u32, pixels: impl Into<Buffer>) -> Self {
+        let pixels = pixels.into();
         assert_eq!(pixels.len(), width as usize * height as usize * 3, "three channels");
         Self { width, height, alpha: false, pixels }
     }
 
     /// Takes `pixels` of four channels. Where every pixel is opaque, alpha is dropped: a quarter less of everything.
-    pub(crate) fn rgba(width: u32, height: u32, mut pixels: Vec<u8>) -> Self {
+    pub(crate) fn rgba(width: u32, height: u32, pixels: impl Into<Buffer>) -> Self {
+        let mut pixels = pixels.into();
         assert_eq!(pixels.len(), width as usize * height as usize * 4, "four channels");
         let alpha = pixels.chunks_exact(4).any(|pixel| pixel[3] != 255);
         if !alpha {
@@ -153,20 +155,38 @@ impl Raster {
     }
 
     /// Turned and mirrored as the orientation asks.
-    pub(crate) fn oriented(mut self, orientation: Orientation) -> Self {
-        if orientation == Orientation::NoTransforms {
-            return self;
+    pub(crate) fn oriented(self, orientation: Orientation) -> Self {
+        if self.alpha { self.turned::<Rgba<u8>>(orientation) } else { self.turned::<Rgb<u8>>(orientation) }
+    }
+
+    fn turned<P: Pixel<Subpixel = u8> + 'static>(mut self, orientation: Orientation) -> Self {
+        let right = matches!(orientation, Orientation::Rotate90 | Orientation::Rotate90FlipH);
+        if right || matches!(orientation, Orientation::Rotate270 | Orientation::Rotate270FlipH) {
+            let pixels = buffers::take(self.pixels.len());
+            let mut turned = Self { width: self.height, height: self.width, pixels, ..self };
+            let (from, mut to) = (self.view::<P>(), turned.view_mut::<P>());
+            let done =
+                if right { imageops::rotate90_in(&from, &mut to) } else { imageops::rotate270_in(&from, &mut to) };
+            done.expect("the sides have changed places");
+            self = turned;
         }
-        let (alpha, pixels) = (self.alpha, std::mem::take(&mut self.pixels));
-        let mut image = if alpha {
-            RgbaImage::from_raw(self.width, self.height, pixels).map(DynamicImage::ImageRgba8)
-        } else {
-            RgbImage::from_raw(self.width, self.height, pixels).map(DynamicImage::ImageRgb8)
+        match orientation {
+            Orientation::FlipHorizontal | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => {
+                imageops::flip_horizontal_in_place(&mut self.view_mut::<P>());
+            }
+            Orientation::FlipVertical => imageops::flip_vertical_in_place(&mut self.view_mut::<P>()),
+            Orientation::Rotate180 => imageops::rotate180_in_place(&mut self.view_mut::<P>()),
+            Orientation::NoTransforms | Orientation::Rotate90 | Orientation::Rotate270 => {}
         }
-        .expect("the constructors hold the length");
-        image.apply_orientation(orientation);
-        let (width, height) = (image.width(), image.height());
-        Self { width, height, alpha, pixels: image.into_bytes() }
+        self
+    }
+
+    fn view<P: Pixel<Subpixel = u8>>(&self) -> ImageBuffer<P, &[u8]> {
+        ImageBuffer::from_raw(self.width, self.height, &self.pixels[..]).expect("the constructors hold the length")
+    }
+
+    fn view_mut<P: Pixel<Subpixel = u8>>(&mut self) -> ImageBuffer<P, &mut [u8]> {
+        ImageBuffer::from_raw(self.width, self.height, &mut self.pixels[..]).expect("the constructors hold the length")
     }
 
     /// Without alpha, on white.
@@ -190,11 +210,11 @@ impl Raster {
         }
         let source = ImageRef::new(self.width, self.height, &self.pixels, self.kind())
             .expect("the constructors hold the length");
-        let pixels = buffers::take(width as usize * height as usize * self.channels());
+        let mut pixels = buffers::take(width as usize * height as usize * self.channels());
         let mut target =
-            Image::from_vec_u8(width, height, pixels, self.kind()).expect("a buffer of that length was taken");
+            Image::from_slice_u8(width, height, &mut pixels, self.kind()).expect("a buffer of that length was taken");
         resize(&source, &mut target, options);
-        Self { width, height, alpha: self.alpha, pixels: target.into_vec() }
+        Self { width, height, alpha: self.alpha, pixels }
     }
 
     fn kind(&self) -> PixelType {
@@ -206,7 +226,7 @@ impl Raster {
 pub(crate) struct Plane {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    pub(crate) samples: Vec<u8>,
+    pub(crate) samples: Buffer,
     /// Across and down from the first sample on, to fractions of one.
     pub(crate) shown: (f64, f64),
 }
@@ -214,7 +234,7 @@ pub(crate) struct Plane {
 impl Plane {
     /// What is shown in `width` x `height`, its samples as they are where it has that size. More samples than there are come
     /// from straight lines between them: Lanczos3 would add waves that nobody has drawn.
-    pub(crate) fn resized(self, width: u32, height: u32) -> Vec<u8> {
+    pub(crate) fn resized(self, width: u32, height: u32) -> Buffer {
         let Self { width: wide, height: high, samples, shown } = self;
         if (wide, high) == (width, height) && shown == (f64::from(width), f64::from(height)) {
             return samples;
@@ -222,13 +242,12 @@ impl Plane {
         let filter = if wide < width || high < height { FilterType::Bilinear } else { FilterType::Lanczos3 };
         let options = options(ResizeAlg::Convolution(filter)).crop(0.0, 0.0, shown.0, shown.1);
         let source = ImageRef::new(wide, high, &samples, PixelType::U8).expect("a sample for each place");
-        let room = buffers::take(width as usize * height as usize);
-        let mut target = Image::from_vec_u8(width, height, room, PixelType::U8).expect("room of that size");
+        let mut resized = buffers::take(width as usize * height as usize);
+        let mut target = Image::from_slice_u8(width, height, &mut resized, PixelType::U8).expect("room of that size");
         resize(&source, &mut target, &options);
         // What it held between its passes is not kept beside the next plane.
         RESIZER.with_borrow_mut(Resizer::reset_internal_buffers);
-        buffers::give(samples);
-        target.into_vec()
+        resized
     }
 }
 
@@ -261,12 +280,6 @@ impl Clone for Raster {
         let mut pixels = buffers::take(self.pixels.len());
         pixels.copy_from_slice(&self.pixels);
         Self { pixels, ..*self }
-    }
-}
-
-impl Drop for Raster {
-    fn drop(&mut self) {
-        buffers::give(std::mem::take(&mut self.pixels));
     }
 }
 

@@ -38,7 +38,6 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, limits: &Limits) -> Re
         }
         pixel[3] = alpha;
     }
-    buffers::give(rgb);
     Ok(Decoded { raster: raster(width, height, ColorType::Rgba8, rgba)?, profile })
 }
 

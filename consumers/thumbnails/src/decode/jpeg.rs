@@ -48,11 +48,13 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Re
         };
     } else {
         (width, height) = (u32::from(info.width), u32::from(info.height));
-        if matches!(stored, ColorSpace::Luma | ColorSpace::CMYK | ColorSpace::YCCK) {
+        let inks = matches!(stored, ColorSpace::CMYK | ColorSpace::YCCK);
+        if inks || stored == ColorSpace::Luma {
             // The decoder's own way from four inks to three lights knows no profile.
             decoder.set_options(options.jpeg_set_out_colorspace(stored));
         }
-        pixels = buffers::zeroed(decoder.output_buffer_size().unwrap_or_default());
+        let length = decoder.output_buffer_size().unwrap_or_default();
+        pixels = if inks { buffers::truncated_soon(length) } else { buffers::zeroed(length) };
         decoder.decode_into(&mut pixels).map_err(corrupt)?;
     }
     match stored {
@@ -61,7 +63,7 @@ pub(super) fn decode(bytes: &[u8], inspected: &Inspected, policy: &Policy) -> Re
             if stored == ColorSpace::YCCK {
                 inks_of_ycck(&mut pixels);
             } else if has_adobe_segment(bytes) {
-                for value in &mut pixels {
+                for value in pixels.iter_mut() {
                     *value = 255 - *value;
                 }
             }

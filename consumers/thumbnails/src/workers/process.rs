@@ -18,6 +18,9 @@ use crate::settings::RenderSettings;
 
 /// Pipes hold this much where the system allows it: fewer turns for the bytes of a picture.
 const PIPE_BYTES: usize = 1 << 20;
+/// What glibc's allocator is told: memory of this size is the kernel's again as soon as it is free. By itself it keeps what
+/// is smaller than the largest that it has seen, an upload or two, beside the pixels of the next picture.
+const RETURNED_BYTES: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "1048576");
 /// The most of a dead worker's last words that is read.
 const LAST_WORDS_BYTES: u64 = 4096;
 
@@ -50,6 +53,7 @@ impl Process {
             .args(arguments(confinement))
             // It needs no secret, so it is told none.
             .env_clear()
+            .env(RETURNED_BYTES.0, RETURNED_BYTES.1)
             .current_dir("/")
             // Ctrl-C in a terminal is for the daemon, which lets the worker finish.
             .process_group(0)

@@ -2,12 +2,12 @@
 
 use re_rav1d::dav1d::{Picture, PixelLayout, PlanarImageComponent, Plane};
 
-use crate::buffers;
+use crate::buffers::{self, Buffer};
 use crate::gate::Coding;
 use crate::refused::Refused;
 
 /// The colours of a picture, three bytes a pixel.
-pub(super) fn rgb(picture: &Picture, coding: Coding) -> Result<Vec<u8>, Refused> {
+pub(super) fn rgb(picture: &Picture, coding: Coding) -> Result<Buffer, Refused> {
     let layout = picture.pixel_layout();
     if layout == PixelLayout::I400 {
         let grey = brightness(picture, coding.full_range)?;

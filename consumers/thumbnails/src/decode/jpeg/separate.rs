@@ -12,7 +12,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::parts::Parts;
 use super::{alone, first};
-use crate::buffers;
+use crate::buffers::{self, Buffer};
 use crate::decode::corrupt;
 use crate::raster::Plane;
 use crate::refused::Refused;
@@ -23,7 +23,7 @@ pub(super) fn planes(
     colours: usize,
     options: DecoderOptions,
     (width, height): (u32, u32),
-) -> Result<Vec<Vec<u8>>, Refused> {
+) -> Result<Vec<Buffer>, Refused> {
     let parts = Parts::of(bytes)?;
     let frame = &parts.frame;
     if frame.components.len() != colours {
@@ -47,16 +47,16 @@ pub(super) fn planes(
 }
 
 /// Planes to pixels, one plane for each of their numbers.
-pub(super) fn together<const N: usize>(planes: &[Vec<u8>], pixel: impl Fn([u8; N]) -> [u8; N]) -> Vec<u8> {
-    let planes: &[Vec<u8>; N] = planes.try_into().expect("as many as the headers have colours");
-    let mut pixels = buffers::take(planes.iter().map(Vec::len).sum());
+pub(super) fn together<const N: usize>(planes: &[Buffer], pixel: impl Fn([u8; N]) -> [u8; N]) -> Buffer {
+    let planes: &[Buffer; N] = planes.try_into().expect("as many as the headers have colours");
+    let mut pixels = buffers::take(planes.iter().map(|plane| plane.len()).sum());
     for (at, together) in pixels.as_chunks_mut::<N>().0.iter_mut().enumerate() {
         *together = pixel(planes.each_ref().map(|plane| plane[at]));
     }
     pixels
 }
 
-fn grey(file: &[u8], options: DecoderOptions) -> Result<Vec<u8>, Refused> {
+fn grey(file: &[u8], options: DecoderOptions) -> Result<Buffer, Refused> {
     let options = options.jpeg_set_out_colorspace(ColorSpace::Luma);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(corrupt)?;
