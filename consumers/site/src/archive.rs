@@ -49,15 +49,15 @@ pub struct Archive {
     places: HashMap<Slot, u32>,
     /// Whoever is listed before this place is shown; who is beyond waits for the listing's turn.
     shown_below: u32,
-    /// The same before its last turn.
-    shown_before: u32,
+    /// The places of those whom its feeds were last told of; who is shown beyond waits for that turn.
+    told: Range<u32>,
 }
 
 impl Archive {
     /// Lists nobody yet.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, listed: BTreeMap::new(), places: HashMap::new(), shown_below: 0, shown_before: 0 }
+        Self { pace, listed: BTreeMap::new(), places: HashMap::new(), shown_below: 0, told: 0..0 }
     }
 
     /// Lists it, on the place that it had before if it was listed before.
@@ -65,9 +65,7 @@ impl Archive {
         let next = self.given();
         let place = *self.places.entry(slot).or_insert(next);
         self.listed.insert(place, slot);
-        if self.pace == Pace::AtOnce || self.given() <= SMALL || self.shows_nobody() {
-            self.take_turn();
-        }
+        self.show_what_must_be(self.pace == Pace::AtOnce || self.given() <= SMALL);
     }
 
     /// Lists it no more.
@@ -75,29 +73,46 @@ impl Archive {
         if let Some(place) = self.places.get(&slot) {
             self.listed.remove(place);
         }
-        if self.shows_nobody() {
-            self.take_turn();
+        self.show_what_must_be(false);
+    }
+
+    /// Everything at once, or else what keeps its front and its feeds from being empty.
+    fn show_what_must_be(&mut self, at_once: bool) {
+        if at_once || self.lists_nobody_below(self.shown_below) {
+            self.show();
+        }
+        if at_once || self.lists_nobody_below(self.told.end) {
+            self.tell();
         }
     }
 
-    /// Its front would be empty.
-    fn shows_nobody(&self) -> bool {
-        self.listed.range(..self.shown_below).next().is_none()
+    fn lists_nobody_below(&self, place: u32) -> bool {
+        self.listed.range(..place).next().is_none()
     }
 
-    /// Whether a row waits to be shown.
+    /// How many wait to be shown, those counted who have left meanwhile.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.given() - self.shown_below
+    }
+
+    /// Whether a row does.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.given() - self.shown_below >= ROW
+        self.waiting() >= ROW
     }
 
     /// Shows all that wait.
-    pub fn take_turn(&mut self) {
-        self.shown_before = self.shown_below;
+    pub fn show(&mut self) {
         self.shown_below = self.given();
     }
 
-    /// The pages that come into being when it takes its turn.
+    /// Has its feeds tell of all that are shown and that they have not told of.
+    pub fn tell(&mut self) {
+        self.told = self.told.end..self.shown_below;
+    }
+
+    /// The pages that come into being when it shows all that wait.
     #[must_use]
     pub fn new_pages(&self) -> u32 {
         self.given() / PAGE_SIZE - self.full_pages()
@@ -155,20 +170,24 @@ impl Archive {
         self.listed.range(..self.shown_below).rev().map(|(_, slot)| *slot)
     }
 
-    /// Those that readers of a feed are told of, newest first: whom the last turn has shown, and so many at the least.
+    /// The place before which everybody who is listed was told of.
+    #[must_use]
+    pub fn told_below(&self) -> u32 {
+        self.told.end
+    }
+
+    /// Those that readers of a feed are told of, newest first: whom the last turn has added, and so many at the least.
     pub fn told(&self, least: usize) -> impl Iterator<Item = Slot> {
-        let shown = self.listed.range(..self.shown_below).rev().enumerate();
-        shown
-            .take_while(move |(newer, (place, _))| *newer < least || **place >= self.shown_before)
+        let told = self.listed.range(..self.told.end).rev().enumerate();
+        told.take_while(move |(newer, (place, _))| *newer < least || **place >= self.told.start)
             .map(|(_, (_, slot))| *slot)
     }
 
     /// Whether who is on this place is one of them.
     #[must_use]
     pub fn is_told(&self, place: u32, least: usize) -> bool {
-        let end = self.shown_below;
-        let is_among_newest = || self.listed.range(place + 1..end).take(least).count() < least;
-        place < end && (place >= self.shown_before || is_among_newest())
+        let is_among_newest = || self.listed.range(place + 1..self.told.end).take(least).count() < least;
+        place < self.told.end && (place >= self.told.start || is_among_newest())
     }
 
     /// Who is on the `number`-th `size` places, newest first.

@@ -7,18 +7,19 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, PAGE_SIZE};
 use crate::gallery::{Artwork, Image};
 use crate::kinship::Kinship;
 use crate::listings::{Kind, Listing, ListingId, Named, listed_by};
-use crate::turns::Turns;
+use crate::turns::{Turn, Turns};
 
 /// An artwork's place in the order in which artworks were first shown; kept for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u32);
 
-/// Places in one part of the search, after which another begins.
-pub const SEARCH_PART: u32 = 50;
+/// Places in one chunk of the sitemap, after which another begins. Search engines accept 50,000, and as many chunks; an addition
+/// rewrites one.
+pub const SITEMAP_CHUNK: u32 = 50;
 
 /// An artwork that is shown.
 #[derive(Clone, Debug)]
@@ -53,13 +54,17 @@ pub struct Catalogue {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReused(pub String);
 
-/// A listing has shown what waited in it.
+/// A listing shows what waited in it, or its feeds tell of that, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turned {
     /// Which.
     pub listing: ListingId,
     /// What it showed until then came before this place.
     pub before: u32,
+    /// Whether it shows more than that.
+    pub shows: bool,
+    /// Whether its feeds tell of more.
+    pub tells: bool,
 }
 
 #[derive(Debug)]
@@ -154,6 +159,7 @@ impl Catalogue {
             self.kinship.leave(slot, &before.artwork);
         }
         self.kinship.enter(slot, &artwork);
+        let kin = self.kinship.origins(slot, &artwork).len() + self.kinship.descended(slot, &artwork).len();
         let listings: Vec<ListingId> = listed_by(&artwork).into_iter().map(|named| self.listing_id(named)).collect();
         let left = before.iter().flat_map(|before| &before.listings).filter(|old| !listings.contains(old));
         let mut turned: Vec<Turned> = left.filter_map(|old| self.turn(*old, |archive| archive.leave(slot))).collect();
@@ -167,12 +173,16 @@ impl Catalogue {
             self.shown.push(None);
         }
         self.shown[slot.0 as usize] = Some(Shown { artwork, listings, card: OnceLock::new() });
-        // One that begins a part of the search and a chunk of the sitemap concerns their indexes as well: that is enough.
-        if is_new && slot.0.is_multiple_of(SEARCH_PART) {
+        // One that fills a page of the archive concerns that and the page before, and one that begins a chunk of the sitemap the
+        // list of those: that is enough.
+        if is_new && (self.all().given().is_multiple_of(PAGE_SIZE) || slot.0.is_multiple_of(SITEMAP_CHUNK)) {
             return Ok(turned);
         }
-        let turns = self.turns.next(&self.listings);
-        turned.extend(turns.into_iter().filter_map(|listing| self.turn(listing, Archive::take_turn)));
+        let turns = self.turns.next(&self.listings, kin);
+        turned.extend(turns.into_iter().filter_map(|turn| match turn {
+            Turn::Show(listing) => self.turn(listing, Archive::show),
+            Turn::Tell(listing) => self.turn(listing, Archive::tell),
+        }));
         Ok(turned)
     }
 
@@ -188,9 +198,10 @@ impl Catalogue {
     /// Changes an archive, which may make it show what waits.
     fn turn(&mut self, listing: ListingId, change: impl FnOnce(&mut Archive)) -> Option<Turned> {
         let archive = self.archive(listing);
-        let before = archive.shown_below();
+        let (before, told) = (archive.shown_below(), archive.told_below());
         change(archive);
-        (archive.shown_below() > before).then_some(Turned { listing, before })
+        let (shows, tells) = (archive.shown_below() > before, archive.told_below() > told);
+        (shows || tells).then_some(Turned { listing, before, shows, tells })
     }
 
     fn archive(&mut self, listing: ListingId) -> &mut Archive {

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::assets::{WORKER, hex};
-use crate::catalogue::{Catalogue, KeyReused, SEARCH_PART, Shown, Slot};
+use crate::catalogue::{Catalogue, KeyReused, SITEMAP_CHUNK, Shown, Slot};
 use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::listings::{FeedFormat, Kind, ListingId};
 use crate::templates::{TemplateError, Templates};
@@ -28,8 +28,7 @@ use crate::theme::Theme;
 use crate::untrusted::{is_safe_path, web_link};
 use concerns::Concerned;
 
-pub use search::SEARCH_CHUNK;
-pub use sitemap::SITEMAP_CHUNK;
+pub use search::{SEARCH_CHUNK, SEARCH_PART};
 
 /// A file of the site.
 #[derive(Clone, Debug, PartialEq, Eq)]

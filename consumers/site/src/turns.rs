@@ -2,51 +2,89 @@
 //!
 //! A work comes to a dozen large listings. If each showed what waits as soon as a row of it does, now and then many would fall
 //! together, and such an addition would write twice the files of any other. So they queue up, and as many take their turns
-//! with each work that is shown as a number of files allows. Who comes to his turn late shows more at once, so that
-//! the queue stays short however many listings a work has. With a work that begins a part of the search nobody takes his turn:
-//! it concerns the indexes as well.
+//! with each work that is shown as a number of files allows: all that it writes is to stay about 150 kB. Where a page's worth waits
+//! already, the listing is before the others, or it would begin several pages at once. Who comes to its turn late shows more, so
+//! that nothing waits for ever however many listings a work has.
 
 use std::collections::VecDeque;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, PAGE_SIZE};
 use crate::listings::{FeedFormat, Listing, ListingId};
 
-/// Files that the turns of one work may come to; the first turn is taken whatever it comes to.
-pub const TURN_FILES: u32 = 5;
+/// Files that the turns of one work and the pages of its kin may come to; the first turn is taken whatever it comes to.
+pub const TURN_FILES: u32 = 4;
 
-/// The listings in which a row waits, in the order in which it came to that.
+/// What a listing does when it is its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Its pages show what waits.
+    Show(ListingId),
+    /// Its feeds tell of what its pages have shown.
+    Tell(ListingId),
+}
+
+/// Whose turn is due.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(VecDeque<ListingId>);
+pub(crate) struct Turns {
+    /// Those in which a row waits, in the order in which it came to that.
+    waiting: Vec<ListingId>,
+    /// Those whose feeds have something to tell, likewise.
+    telling: VecDeque<ListingId>,
+}
 
 impl Turns {
     /// Something has come to this listing.
     pub(crate) fn ask(&mut self, id: ListingId, archive: &Archive) {
-        if archive.is_due() && !self.0.contains(&id) {
-            self.0.push_back(id);
+        if archive.is_due() && !self.waiting.contains(&id) {
+            self.waiting.push(id);
         }
     }
 
-    /// Those whose turn it is now.
-    pub(crate) fn next(&mut self, listings: &[Listing]) -> Vec<ListingId> {
-        let (mut taken, mut files) = (Vec::new(), 0);
-        while let Some(id) = self.0.front() {
-            let listing = &listings[id.0 as usize];
-            // Its older works may all have gone meanwhile, and then it shows the others already.
-            if listing.archive.is_due() {
-                files += files_of(listing);
-                if files > TURN_FILES && !taken.is_empty() {
-                    break;
-                }
-                taken.push(*id);
+    /// Those who do something now, with a work of so many kin.
+    pub(crate) fn next(&mut self, listings: &[Listing], kin: usize) -> Vec<Turn> {
+        let archive = |id: &ListingId| &listings[id.0 as usize].archive;
+        // The older works of one may all have gone meanwhile, and then it shows and tells of the others already.
+        self.waiting.retain(|id| archive(id).is_due());
+        self.telling.retain(|id| archive(id).told_below() < archive(id).shown_below());
+        let (mut taken, mut files) = (Vec::new(), u32::try_from(kin).unwrap_or(u32::MAX));
+        loop {
+            let turn = if let Some(id) = self.telling.front() {
+                Turn::Tell(*id)
+            } else if let Some(id) =
+                self.waiting.iter().find(|id| archive(id).waiting() >= PAGE_SIZE).or(self.waiting.first())
+            {
+                Turn::Show(*id)
+            } else {
+                break;
+            };
+            files = files.saturating_add(turn.files(listings));
+            if files > TURN_FILES && !taken.is_empty() {
+                break;
             }
-            self.0.pop_front();
+            match turn {
+                Turn::Show(id) => self.waiting.retain(|waiting| *waiting != id),
+                Turn::Tell(_) => drop(self.telling.pop_front()),
+            }
+            taken.push(turn);
         }
+        // Feeds are three files: they come with the work after.
+        let shown = taken.iter().filter_map(|turn| if let Turn::Show(id) = turn { Some(*id) } else { None });
+        self.telling.extend(shown.filter(|id| !FeedFormat::of(listings[id.0 as usize].kind).is_empty()));
         taken
     }
 }
 
-/// Files that a listing's turn comes to: its front, its feeds, its new pages and the one before them.
-fn files_of(listing: &Listing) -> u32 {
-    let (feeds, pages) = (FeedFormat::of(listing.kind).len(), listing.archive.new_pages());
-    1 + u32::try_from(feeds).unwrap_or(u32::MAX) + if pages > 0 { pages + 1 } else { 0 }
+impl Turn {
+    /// Files that it comes to: a front, its new pages and the one before them; or the feeds.
+    fn files(self, listings: &[Listing]) -> u32 {
+        match self {
+            Self::Show(id) => match listings[id.0 as usize].archive.new_pages() {
+                0 => 1,
+                pages => 1 + pages + 1,
+            },
+            Self::Tell(id) => {
+                u32::try_from(FeedFormat::of(listings[id.0 as usize].kind).len()).expect("there are three")
+            }
+        }
+    }
 }

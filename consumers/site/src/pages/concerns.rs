@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::feeds::{FEED_ENTRIES, feeds_of};
 use super::listing::told_count;
-use super::{File, SEARCH_CHUNK, SITEMAP_CHUNK, Site, Work, media_path};
+use super::{File, SEARCH_CHUNK, SEARCH_PART, Site, Work, media_path};
 use crate::archive::{chunk_of, page_of};
-use crate::catalogue::{Catalogue, SEARCH_PART, Slot, Turned};
+use crate::catalogue::{Catalogue, SITEMAP_CHUNK, Slot, Turned};
 use crate::gallery::Image;
 use crate::listings::ListingId;
 
@@ -177,12 +177,17 @@ impl Site {
     }
 
     /// What is made from who is shown in a listing.
-    pub(super) fn note_turned(&mut self, Turned { listing: id, before }: Turned) {
+    pub(super) fn note_turned(&mut self, Turned { listing: id, before, shows, tells }: Turned) {
         let listing = self.catalogue.listing(id);
         let archive = &listing.archive;
         let files = &mut self.concerned.files;
+        if tells {
+            files.extend(feeds_of(id, listing));
+        }
+        if !shows {
+            return;
+        }
         files.insert(File::front(id));
-        files.extend(feeds_of(id, listing));
         let first = page_of(before);
         let pages = first..page_of(archive.shown_below());
         if !pages.is_empty() {

@@ -10,12 +10,14 @@ use serde_json::json;
 use super::frame::Frame;
 use super::{RenderError, Site};
 use crate::archive::chunk_of;
-use crate::catalogue::SEARCH_PART;
 use crate::colours::Family;
 use shard::Shard;
 
-/// Places in one chunk: ten thousand artworks make 10 of them, and 19 parts at most.
-pub const SEARCH_CHUNK: u32 = 1_000;
+/// Places in one chunk: ten thousand artworks make 13 of them, and 24 parts at most.
+pub const SEARCH_CHUNK: u32 = 750;
+
+/// Places in one part.
+pub const SEARCH_PART: u32 = 30;
 
 #[derive(Serialize)]
 struct SearchView<'a> {

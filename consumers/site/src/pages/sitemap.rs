@@ -4,10 +4,8 @@ use serde::Serialize;
 
 use super::frame::timestamp;
 use super::{RenderError, Site, artwork_href};
+use crate::catalogue::SITEMAP_CHUNK;
 use crate::listings::Kind;
-
-/// Artworks in one chunk. Search engines accept 50,000, and as many chunks; an addition rewrites one.
-pub const SITEMAP_CHUNK: u32 = 50;
 
 pub(super) const LISTINGS_PATH: &str = "sitemap/listings.xml";
 

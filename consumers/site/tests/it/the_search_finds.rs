@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use atelier_site::catalogue::SEARCH_PART;
 use atelier_site::gallery::Artwork;
-use atelier_site::pages::SEARCH_CHUNK;
+use atelier_site::pages::{SEARCH_CHUNK, SEARCH_PART};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
