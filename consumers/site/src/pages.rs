@@ -30,6 +30,9 @@ use concerns::Concerned;
 
 pub use search::{SEARCH_CHUNK, SEARCH_PART};
 
+/// Which files there are and what each holds, as far as the code decides it. Whoever changes that counts it up.
+const LAYOUT: u32 = 1;
+
 /// A file of the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -220,12 +223,12 @@ impl Site {
     }
 
     /// A digest of everything but the gallery that the pages are made from: two sites of one edition and one gallery
-    /// are the same bytes.
+    /// are the same bytes. What a program of another [`LAYOUT`] has made is not gone on with.
     #[must_use]
     pub fn edition(&self) -> String {
         let mut digest = Sha256::new();
         let meta = serde_json::to_string(&self.meta).expect("texts and choices can be written as json");
-        for text in [&meta, &self.theme.digest(), WORKER, env!("CARGO_PKG_VERSION")] {
+        for text in [&meta, &self.theme.digest(), WORKER, &LAYOUT.to_string(), env!("CARGO_PKG_VERSION")] {
             digest.update(text.len().to_le_bytes());
             digest.update(text);
         }

@@ -2,9 +2,9 @@
 //!
 //! A work comes to a dozen large listings. If each showed what waits as soon as a row of it does, now and then many would fall
 //! together, and such an addition would write twice the files of any other. So they queue up, and as many take their turns
-//! with each work that is shown as a number of files allows: all that it writes is to stay about 150 kB. Where a page's worth waits
-//! already, the listing is before the others, or it would begin several pages at once. Who comes to its turn late shows more, so
-//! that nothing waits for ever however many listings a work has.
+//! with each work that is shown as a number of files allows: all that it writes is to stay about 150 kB. Every other
+//! turn is that of one in which a page's worth waits already, or it would begin several pages at once. Who comes to its turn late
+//! shows more, so that nothing waits for ever however many listings a work has.
 
 use std::collections::VecDeque;
 
@@ -30,6 +30,8 @@ pub(crate) struct Turns {
     waiting: Vec<ListingId>,
     /// Those whose feeds have something to tell, likewise.
     telling: VecDeque<ListingId>,
+    /// The last that showed something was before its turn; so the next is not.
+    has_jumped: bool,
 }
 
 impl Turns {
@@ -50,10 +52,9 @@ impl Turns {
         loop {
             let turn = if let Some(id) = self.telling.front() {
                 Turn::Tell(*id)
-            } else if let Some(id) =
-                self.waiting.iter().find(|id| archive(id).waiting() >= PAGE_SIZE).or(self.waiting.first())
-            {
-                Turn::Show(*id)
+            } else if let Some(first) = self.waiting.first() {
+                let urgent = self.waiting.iter().find(|id| archive(id).waiting() >= PAGE_SIZE);
+                Turn::Show(*urgent.filter(|_| !self.has_jumped).unwrap_or(first))
             } else {
                 break;
             };
@@ -62,7 +63,10 @@ impl Turns {
                 break;
             }
             match turn {
-                Turn::Show(id) => self.waiting.retain(|waiting| *waiting != id),
+                Turn::Show(id) => {
+                    self.has_jumped = self.waiting.first() != Some(&id);
+                    self.waiting.retain(|waiting| *waiting != id);
+                }
                 Turn::Tell(_) => drop(self.telling.pop_front()),
             }
             taken.push(turn);

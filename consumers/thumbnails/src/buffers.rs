@@ -41,7 +41,7 @@ enum Room {
 }
 
 impl Buffer {
-    /// Leaves out what is behind so many bytes; the allocator has it back.
+    /// Leaves out what is behind so many bytes. An allocator's room is given back as well.
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
         if let Room::Heap(bytes) = &mut self.room {

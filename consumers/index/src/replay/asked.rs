@@ -82,6 +82,8 @@ async fn replay(log: &Log, asked: Replay) -> anyhow::Result<()> {
         Ok(outcome) => Ok(serde_json::to_value(outcome)?),
         Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
     };
-    replays::end(log.pool(), &asked, ended).await?;
+    if !replays::end(log.pool(), &asked, ended).await? {
+        tracing::info!(replay = asked.id, "the replay was cancelled, or another daemon has taken it");
+    }
     Ok(())
 }

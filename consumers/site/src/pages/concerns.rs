@@ -4,7 +4,7 @@
 //! its own page, its neighbours' and those of its kin, by one page or the front of each listing it is in, by one shard of the
 //! search and one chunk of the sitemap, and by the feeds while it is among the newest. Whatever happens to it concerns the files
 //! that showed it before and those that show it after. Where it comes to a listing or leaves it, also those that count or
-//! name what there is; where a listing takes its turn with it, the front, the feed and the new pages of that.
+//! name what there is; where a listing takes its turn with it, the front and the new pages of that, or the feeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,7 @@ use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::listings::{FeedFormat, Kind, Listing, ListingId};
 use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
 
-/// How many artworks a feed carries, where its listing did not show more at its last turn.
+/// How many artworks a feed carries, where it did not tell of more at its listing's last turn.
 pub(super) const FEED_ENTRIES: usize = 10;
 
 pub(super) fn path(format: FeedFormat, listing: &Listing) -> String {

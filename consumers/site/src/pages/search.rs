@@ -13,7 +13,7 @@ use crate::archive::chunk_of;
 use crate::colours::Family;
 use shard::Shard;
 
-/// Places in one chunk: ten thousand artworks make 13 of them, and 24 parts at most.
+/// Places in one chunk: ten thousand artworks make 13 of them, and there are 25 parts at most.
 pub const SEARCH_CHUNK: u32 = 750;
 
 /// Places in one part.

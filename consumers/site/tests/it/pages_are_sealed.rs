@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use atelier_site::archive::{Archive, FRONT_MIN, PAGE_SIZE, Pace, ROW, SMALL};
-use atelier_site::catalogue::{Catalogue, Slot};
+use atelier_site::archive::{Archive, FRONT_MIN, PAGE_SIZE, Pace, ROW, SMALL, page_of};
+use atelier_site::catalogue::{Catalogue, Slot, Turned};
 use atelier_site::listings::FeedFormat;
 use atelier_site::pages::SEARCH_CHUNK;
 use atelier_site::turns::TURN_FILES;
@@ -117,18 +117,40 @@ fn few_listings_take_their_turns_with_one_work_and_none_waits_for_long() {
             let newest: Vec<Slot> = newest.collect();
             assert!(archive.told(10).take(newest.len()).eq(newest), "a reader of the feed misses what waited");
         }
-        let kinds = turned.iter().map(|turned| (turned, catalogue.listing(turned.listing).kind));
-        files.push(kinds.map(|(turned, kind)| if turned.tells { FeedFormat::of(kind).len() } else { 1 }).sum());
+        let of = |turned: &Turned| {
+            let listing = catalogue.listing(turned.listing);
+            match page_of(listing.archive.shown_below()) - page_of(turned.before) {
+                _ if turned.tells => FeedFormat::of(listing.kind).len(),
+                0 => 1,
+                pages => 2 + pages as usize,
+            }
+        };
+        files.push((turned.len(), turned.iter().map(of).sum()));
     }
-    // Fronts, or feeds; new pages are at most one of them.
-    assert!(files.iter().all(|files: &usize| *files <= TURN_FILES as usize), "{files:?}");
+    let allowed = |(turns, files): &(usize, usize)| *turns <= 1 || *files <= TURN_FILES as usize;
+    assert!(files.iter().all(allowed), "{files:?}");
     let waiting = catalogue.listings().map(|(_, listing)| listing.archive.given() - listing.archive.shown_below());
     // One at a time at the least, for its pages and then for its feeds.
     let waiting: Vec<u32> = waiting.collect();
     assert!(waiting.iter().all(|most| *most as usize <= ROW as usize + 2 * waiting.len()), "{waiting:?}");
-    let untold =
-        catalogue.listings().filter(|(_, listing)| listing.archive.told_below() < listing.archive.shown_below());
+    let with_feeds = catalogue.listings().filter(|(_, listing)| !FeedFormat::of(listing.kind).is_empty());
+    let untold = with_feeds.filter(|(_, listing)| listing.archive.told_below() < listing.archive.shown_below());
     assert!(untold.count() <= 4, "feeds come with the next works");
+}
+
+/// One that gets nothing more, while others get more than there are turns for.
+#[test]
+fn a_listing_has_its_turn_however_much_comes_to_others() {
+    const TAGS: u32 = 40;
+    let mut catalogue = Catalogue::default();
+    for number in 0..10 * SMALL {
+        let mut artwork = sample::artwork(number);
+        artwork.tags = (0..TAGS).map(|tag| format!("tag {tag}")).collect();
+        artwork.tags.extend((4 * SMALL..5 * SMALL + ROW).contains(&number).then(|| "rare".to_owned()));
+        catalogue.show(artwork.into()).expect("it can be shown");
+    }
+    let (_, rare) = catalogue.listings().find(|(_, listing)| listing.name == "rare").expect("it is there");
+    assert_eq!((rare.archive.waiting(), rare.archive.told_below()), (0, SMALL + ROW));
 }
 
 #[test]
