@@ -19,7 +19,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let telemetry = telemetry::start(&settings.telemetry)?;
     let shutdown = lifecycle::shutdown_signal()?;
-    let pool = connect::database(&settings.database).await?;
+    let pool = tokio::select! {
+        pool = connect::database(&settings.database) => pool?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
     connect::migrate(&pool).await?;
     let Connections { log, bus, blobs } = Connections::open(pool, &settings.bus, &settings.store).await?;
     tokio::spawn(make_bucket(blobs.clone(), shutdown.clone()));

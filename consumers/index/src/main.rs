@@ -17,7 +17,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     let command = Arguments::parse().command.unwrap_or(Command::Run);
     let settings: Settings = load()?;
     if let Command::Run = command {
-        let (mut daemon, stopped) = (Daemon::start().await?, shutdown_signal()?);
+        let Some(mut daemon) = Daemon::start().await? else { return Ok(ExitCode::SUCCESS) };
+        let stopped = shutdown_signal()?;
         // Before it runs, it may replay for minutes.
         tokio::select! {
             added = atelier_index::run(&mut daemon, settings.index) => added?,

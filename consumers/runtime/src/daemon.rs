@@ -22,15 +22,19 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the settings, starts telemetry and connects; stops on SIGTERM and SIGINT.
-    pub async fn start() -> anyhow::Result<Self> {
+    /// Reads the settings, starts telemetry and connects; stops on SIGTERM and SIGINT. None: it was told to while it waited for
+    /// its database.
+    pub async fn start() -> anyhow::Result<Option<Self>> {
         let settings: Settings = atelier_events::settings::load()?;
         let telemetry = telemetry::start(&settings.telemetry)?;
         let shutdown = lifecycle::shutdown_signal()?;
-        let connections = connect(&settings.database, &settings.bus, &settings.store).await?;
+        let connections = tokio::select! {
+            connections = connect(&settings.database, &settings.bus, &settings.store) => connections?,
+            () = shutdown.cancelled() => return Ok(None),
+        };
         let missing = operations::missing_of(&connections);
         operations::serve(&settings.telemetry.listen, telemetry.metrics.clone(), missing, shutdown.clone()).await?;
-        Ok(Self { telemetry: Some(telemetry), ..Self::new(connections, settings.consumer, shutdown) })
+        Ok(Some(Self { telemetry: Some(telemetry), ..Self::new(connections, settings.consumer, shutdown) }))
     }
 
     /// Consumers that stop when this token is cancelled.

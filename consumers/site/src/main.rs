@@ -19,7 +19,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let target = settings.site.target(&settings.store)?;
     match command {
         Command::Run => {
-            let mut daemon = Daemon::start().await?;
+            let Some(mut daemon) = Daemon::start().await? else { return Ok(ExitCode::SUCCESS) };
             let connections = daemon.connections.clone();
             let publication = Publication::new(connections.log, connections.blobs, settings.site)?;
             daemon.run_projection(publication.brought_to(target));

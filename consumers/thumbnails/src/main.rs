@@ -19,7 +19,7 @@ async fn daemon() -> anyhow::Result<()> {
     arguments("atelier-thumbnails", "Cuts the renditions of originals.");
     let settings: Settings = atelier_events::settings::load()?;
     let workers = Workers::of_this_program(settings.render.clone())?;
-    let mut daemon = Daemon::start().await?;
+    let Some(mut daemon) = Daemon::start().await? else { return Ok(()) };
     let connections = daemon.connections.clone();
     daemon.run_job(Renditions::new(connections.log, connections.blobs, settings, workers));
     daemon.finish().await

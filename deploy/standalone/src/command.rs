@@ -32,7 +32,12 @@ impl Command {
     /// Runs everything in this process until SIGINT or SIGTERM.
     pub async fn up(self, listen: &Listen) -> anyhow::Result<ExitCode> {
         let telemetry = atelier_events::telemetry::start(&self.installation.producer.telemetry)?;
-        let up = up::start(self.installation, listen, telemetry.metrics.clone(), shutdown_signal()?).await?;
+        let shutdown = shutdown_signal()?;
+        let up = tokio::select! {
+            up = up::start(self.installation, listen, telemetry.metrics.clone(), shutdown.clone()) => up?,
+            // It may have waited for its database.
+            () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+        };
         tracing::info!(gallery = up.running.site_url, api = up.running.api_url, "running");
         let finished = up.finish().await;
         telemetry.finish().await;

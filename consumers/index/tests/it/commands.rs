@@ -1,6 +1,7 @@
 //! The binary, as an operator uses it.
 
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use atelier_events::gallery_metadata::GalleryMetadata;
 use atelier_events::keys;
@@ -69,5 +70,28 @@ async fn the_daemon_applies_the_log_writes_the_list_and_ends_with_0_on_sigterm()
     assert_eq!(String::from_utf8(output.stdout)?.trim(), r#"{"artworks":1,"unreadable":[]}"#);
     let list: GalleryMetadata = serde_json::from_slice(&bucket.blobs.get(keys::GALLERY_METADATA, 1 << 20).await?)?;
     assert_eq!(list.artworks[0].id, artwork);
+    Ok(())
+}
+
+/// Nobody listens where its database should be, and it would wait for a minute.
+#[tokio::test]
+async fn the_daemon_ends_with_0_on_sigterm_while_it_waits_for_its_database() -> anyhow::Result<()> {
+    let (story, bucket) = (Story::begin().await?, Bucket::create().await?);
+    let mut command = atelier_index(&story, &bucket, &[]);
+    let url = "postgres://nobody@127.0.0.1:1/nothing";
+    let mut daemon = command.env("ATELIER__DATABASE__URL", url).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let pid = daemon.id().to_string();
+    let heeds = atelier_e2e::until("it catches SIGTERM", async || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default().trim();
+        Ok(u64::from_str_radix(caught, 16)? & 1 << 14 != 0)
+    });
+    let heeds = heeds.await;
+    Command::new("kill").args(["-TERM", &pid]).status()?;
+    let told = Instant::now();
+    let status = tokio::task::spawn_blocking(move || daemon.wait()).await??;
+    heeds?;
+    assert!(status.success(), "{status}");
+    assert!(told.elapsed() < Duration::from_secs(30), "after {:?}", told.elapsed());
     Ok(())
 }
