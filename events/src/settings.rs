@@ -192,7 +192,7 @@ impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info,s3s=warn,s3s_fs=warn".to_owned(),
+            filter: "info,s3s=warn,s3s_fs=warn,sqlx::postgres::notice=warn".to_owned(),
             listen: String::new(),
             otlp_endpoint: String::new(),
             trace_sample_ratio: 1.0,
