@@ -223,7 +223,7 @@ impl Site {
     }
 
     /// A digest of everything but the gallery that the pages are made from: two sites of one edition and one gallery
-    /// are the same bytes. What a program of another [`LAYOUT`] has made is not gone on with.
+    /// are the same bytes. What a program that lays files out differently has made is not gone on with.
     #[must_use]
     pub fn edition(&self) -> String {
         let mut digest = Sha256::new();
