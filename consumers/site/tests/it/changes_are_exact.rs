@@ -11,6 +11,7 @@ use atelier_site::pages::{SEARCH_CHUNK, Site, media_path};
 use atelier_site::release::{Compare, Folder};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use sha2::{Digest, Sha256};
 
 use crate::sample;
 
@@ -178,6 +179,29 @@ fn a_chunk_of_the_search_begins_and_ends_as_it_does_in_a_rebuild() {
     let full = SEARCH_CHUNK;
     let steps = [show(full - 1), Step::Write, show(full), Step::Write, hide(full), Step::Write, show(full + 1)];
     check(full - 1, &steps).unwrap_or_else(|failed| panic!("{failed}"));
+}
+
+/// A release that lays files out differently is not gone on with, if the program says that it does: here is what reminds of it.
+#[test]
+fn what_files_there_are_and_when_they_show_what_is_what_this_layout_says() {
+    let mut site = opened(0);
+    let mut digest = Sha256::new();
+    for number in 0..SEARCH_CHUNK + 60 {
+        let mut artwork = artwork(number, number % 8);
+        artwork.tags.extend((0..20).map(|tag| format!("tag {tag}")));
+        site.show(artwork).expect("the sample can be shown");
+        for path in site.changed().files.iter().map(|file| site.path(*file)).filter(|path| !path.starts_with("assets/"))
+        {
+            digest.update(path);
+            digest.update("\n");
+        }
+        site.settle();
+    }
+    let digest: String = digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        digest, "ca6e8dd60eeab19a",
+        "count up LAYOUT in pages.rs, so that it is another edition, and write this digest here"
+    );
 }
 
 #[test]
