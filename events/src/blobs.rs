@@ -15,7 +15,6 @@ mod download;
 mod error;
 mod key;
 mod observed;
-mod percent;
 mod presign;
 mod settings;
 mod signed;
@@ -213,7 +212,7 @@ impl Blobs {
     pub async fn copy(&self, from: &str, etag: &str, to: &str, media_type: &str) -> Result<bool, BlobError> {
         key::check(from)?;
         key::check(to)?;
-        let source = format!("{}/{}", self.bucket, percent::encode(from, "/"));
+        let source = format!("{}/{}", self.bucket, crate::percent::encode_path(from));
         let request = self.client.copy_object().bucket(&self.bucket).copy_source(source).key(to);
         let request = request.copy_source_if_match(etag);
         // Without `replace` the copy would inherit the headers of an upload, which are those of the uploader.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::id::ArtworkId;
+use crate::percent::encode_path;
 use crate::variant::{RenditionKind, Swatch};
 
 /// The whole file: the active artworks, newest first.
@@ -97,14 +98,7 @@ impl Images {
 
 /// A key as a URL below `media_url`, or relative when that is empty. An owner's name in a key may hold anything.
 fn media_address(media_url: &str, key: &str) -> String {
-    let key = key.bytes().map(|byte| {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    });
-    let key: String = key.collect();
+    let key = encode_path(key);
     match media_url.trim_end_matches('/') {
         "" => key,
         base => format!("{base}/{key}"),

@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod operations;
 pub mod passed_over;
+pub mod percent;
 pub mod poison;
 pub mod replays;
 pub mod settings;

@@ -1,5 +1,6 @@
 //! `GET /v1/artworks`: newest first, a page at a time.
 
+use atelier_events::percent;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -123,17 +124,8 @@ fn filter_words(listing: &Listing) -> String {
 }
 
 fn next_link(app: &App, listing: &Listing, limit: i64, cursor: &str) -> Result<HeaderValue, Problem> {
-    let filters = pairs(listing).into_iter().map(|(name, value)| format!("&{name}={}", percent(&value)));
+    let filters = pairs(listing).into_iter().map(|(name, value)| format!("&{name}={}", percent::encode(&value)));
     let query: String = std::iter::once(format!("limit={limit}&cursor={cursor}")).chain(filters).collect();
     let link = format!("<{}?{query}>; rel=\"next\"", app.api_url("/v1/artworks"));
     HeaderValue::from_str(&link).map_err(Problem::internal)
-}
-
-/// A value as a query carries it.
-fn percent(value: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    value.bytes().map(encode).collect()
 }
