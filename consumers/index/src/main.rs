@@ -35,6 +35,6 @@ async fn main() -> anyhow::Result<ExitCode> {
         return replay::command::run(args, &log, shutdown_signal()?).await;
     }
     let rebuilt = rebuild(&Blobs::connect(&common.store), &settings.index.media_url).await?;
-    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&rebuilt)?)?;
+    writeln!(atelier_runtime::output(), "{}", serde_json::to_string(&rebuilt)?)?;
     Ok(ExitCode::SUCCESS)
 }

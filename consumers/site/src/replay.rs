@@ -60,7 +60,7 @@ pub async fn run(
         () = shutdown.cancelled() => Outcome::Cancelled,
     };
     let text = if json { serde_json::to_string(&outcome)? } else { outcome.text() };
-    writeln!(std::io::stdout().lock(), "{text}")?;
+    writeln!(atelier_runtime::output(), "{text}")?;
     Ok(outcome.exit_code())
 }
 

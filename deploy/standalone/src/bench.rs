@@ -163,12 +163,12 @@ async fn measure(
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let on = format!("{processors} processors, {}", scratch.server().await?);
     if !json {
-        writeln!(std::io::stdout(), "{on}")?;
+        writeln!(atelier_runtime::output(), "{on}")?;
     }
     let mut all = Vec::new();
     let mut on_measured = |measured: Measured| {
         if json {
-            writeln!(std::io::stdout(), "{}", serde_json::to_string(&Line { measured: &measured, on: &on })?)?;
+            writeln!(atelier_runtime::output(), "{}", serde_json::to_string(&Line { measured: &measured, on: &on })?)?;
         }
         all.push(measured);
         anyhow::Ok(())

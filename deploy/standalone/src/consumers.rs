@@ -98,7 +98,7 @@ fn print(statuses: &[ConsumerStatus], json: bool) -> anyhow::Result<ExitCode> {
 /// A line that says why it does not go on, of one that cannot.
 pub(crate) fn print_stall(status: &ConsumerStatus) -> anyhow::Result<()> {
     if let Some(stall) = &status.stall {
-        writeln!(std::io::stdout(), "{} {}", status.consumer, table::one_line(&stall.to_string()))?;
+        writeln!(atelier_runtime::output(), "{} {}", status.consumer, table::one_line(&stall.to_string()))?;
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ async fn point_to_messages(connections: &Connections) -> anyhow::Result<()> {
         let newest = poison::list(connections.log.pool(), &Filter::default(), NEWEST).await;
         messages::print(&newest.context("listing the poison messages")?)?;
         writeln!(
-            std::io::stdout(),
+            atelier_runtime::output(),
             "{messages} messages were no job: `atelier dead messages` lists, shows and purges them"
         )?;
     }

@@ -145,7 +145,7 @@ pub async fn present(
     once: bool,
     shutdown: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout();
+    let mut out = atelier_runtime::output();
     writeln!(out)?;
     timeline::print(&shown.artworks)?;
     writeln!(

@@ -40,7 +40,7 @@ pub struct Args {
 pub async fn run(args: Args, client: &Client) -> anyhow::Result<ExitCode> {
     let json = args.json;
     let (path, export) = export(client, args).await?;
-    let mut out = std::io::stdout();
+    let mut out = atelier_runtime::output();
     let (pictures, length) = (export.pictures.unwrap_or_default(), export.length.unwrap_or_default());
     if json {
         let (id, sha256, missing) = (export.id, &export.sha256, &export.missing);

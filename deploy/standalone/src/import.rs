@@ -137,7 +137,10 @@ pub async fn run(args: Args, client: &Client) -> anyhow::Result<ExitCode> {
     } else {
         let Summary { added, already_there, failed } = summary;
         let seconds = began.elapsed().as_secs_f64();
-        writeln!(std::io::stdout(), "{added} added, {already_there} already there, {failed} failed, {seconds:.1} s")?;
+        writeln!(
+            atelier_runtime::output(),
+            "{added} added, {already_there} already there, {failed} failed, {seconds:.1} s"
+        )?;
     }
     Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -262,7 +265,7 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn print_json(value: &impl Serialize) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(value)?)
+    writeln!(atelier_runtime::output(), "{}", serde_json::to_string(value)?)
 }
 
 fn print_line(Imported { path, outcome }: &Imported) -> std::io::Result<()> {
@@ -271,5 +274,5 @@ fn print_line(Imported { path, outcome }: &Imported) -> std::io::Result<()> {
         Outcome::AlreadyThere { url, .. } => format!("{url} (already there)"),
         Outcome::Failed { reason } => format!("failed: {reason}"),
     };
-    writeln!(std::io::stdout(), "{} -> {said}", path.display())
+    writeln!(atelier_runtime::output(), "{} -> {said}", path.display())
 }

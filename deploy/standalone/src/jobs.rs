@@ -121,7 +121,7 @@ pub async fn order(order: Order, args: OrderArgs, connections: &Connections) -> 
             break;
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         writeln!(out, "{}", serde_json::json!({ "jobs": done }))?;
     } else {
@@ -201,7 +201,7 @@ fn print_counts(counts: &[Count]) -> std::io::Result<()> {
 
 fn print_jobs(jobs: &[Job]) -> std::io::Result<()> {
     if jobs.is_empty() {
-        return writeln!(std::io::stdout(), "no jobs match");
+        return writeln!(atelier_runtime::output(), "no jobs match");
     }
     let columns = [
         ("job", Align::Right),

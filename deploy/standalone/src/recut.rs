@@ -86,7 +86,7 @@ pub async fn run(args: Args, with: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn print(recut: &Recut, args: &Args) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(recut)?)?;
     } else {

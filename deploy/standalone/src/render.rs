@@ -108,7 +108,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         wall_ms: milliseconds(began.elapsed()),
     };
     if args.json {
-        writeln!(std::io::stdout(), "{}", serde_json::to_string(&report)?)?;
+        writeln!(atelier_runtime::output(), "{}", serde_json::to_string(&report)?)?;
     } else {
         print(&report)?;
     }
@@ -136,7 +136,7 @@ fn print(report: &Report) -> std::io::Result<()> {
     table::print(&columns, rows.collect())?;
     let CostsMs { set_cpu_ms, decode_ms, resize_ms, text_ms, encode_ms } = report.costs;
     writeln!(
-        std::io::stdout(),
+        atelier_runtime::output(),
         "{} {} x {}: {set_cpu_ms:.0} ms of CPU (decode {decode_ms:.0}, resize {resize_ms:.0}, text {text_ms:.0}, \
          encode {encode_ms:.0}), {:.0} ms in all",
         report.media_type,

@@ -195,7 +195,7 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     bar.finish_and_clear();
     let summary = summary?;
     printed?;
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&summary)?)?;
     } else {
@@ -290,7 +290,7 @@ async fn look(
 
 /// A sidecar from which everything is restored is no news, unless it was only asked what would be.
 fn print(found: &Found, args: &Args) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         return writeln!(out, "{}", serde_json::to_string(found)?);
     }

@@ -183,7 +183,7 @@ async fn roll_back(
     }
     let to = back.back_to.unwrap_or_default();
     writeln!(
-        std::io::stdout(),
+        atelier_runtime::output(),
         "release {} is live ({kind}): it is release {to} again. The site consumer is paused so that it stays so; `atelier \
          resume site` publishes what is new",
         back.number
@@ -205,7 +205,7 @@ async fn plan(
         return Ok(ExitCode::SUCCESS);
     }
     if difference.totals() == (0, 0, 0) {
-        writeln!(std::io::stdout(), "nothing would change at the target ({kind})")?;
+        writeln!(atelier_runtime::output(), "nothing would change at the target ({kind})")?;
         return Ok(ExitCode::SUCCESS);
     }
     let columns = [("", Align::Left), ("put", Align::Right), ("bytes", Align::Right), ("deleted", Align::Right)];
@@ -238,15 +238,15 @@ async fn deploy(
     let Release { number, files_written, files_removed, .. } = release;
     if changed {
         writeln!(
-            std::io::stdout(),
+            atelier_runtime::output(),
             "release {number} is live: {files_written} files written, {files_removed} removed"
         )?;
     } else {
-        writeln!(std::io::stdout(), "release {number} is live already")?;
+        writeln!(atelier_runtime::output(), "release {number} is live already")?;
     }
     if brought.is_some_and(|brought| brought.changed) {
         writeln!(
-            std::io::stdout(),
+            atelier_runtime::output(),
             "the target ({kind}) has it: {target_files} files sent, {target_bytes} bytes; {target_deleted} deleted"
         )?;
     }
@@ -298,7 +298,7 @@ async fn list(settings: &SiteSettings, target: &Target, stall: Option<&Stall>, j
             || "none that is known".to_owned(),
             |has| format!("release {} of {}, which is not listed", has.number, table::time(has.made_at)),
         );
-        writeln!(std::io::stdout(), "the target ({}) has {what}", target.kind())?;
+        writeln!(atelier_runtime::output(), "the target ({}) has {what}", target.kind())?;
     }
     Ok(ExitCode::SUCCESS)
 }

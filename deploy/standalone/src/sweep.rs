@@ -70,7 +70,7 @@ pub struct Swept {
 /// Sweeps, and prints what was found.
 pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCode> {
     let (orphans, swept) = sweep(&args, connections, OffsetDateTime::now_utc()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         for orphan in &orphans {
             writeln!(out, "{}", serde_json::to_string(orphan)?)?;

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use atelier_runtime::output;
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde::Serialize;
@@ -19,14 +20,13 @@ pub(crate) enum Align {
 
 /// Prints a table on stdout.
 pub(crate) fn print(columns: &[(&str, Align)], rows: Vec<Vec<String>>) -> std::io::Result<()> {
-    let stdout = std::io::stdout();
-    let drawn = draw(columns, rows, stdout.is_terminal());
-    writeln!(stdout.lock(), "{drawn}")
+    let drawn = draw(columns, rows, std::io::stdout().is_terminal());
+    writeln!(output(), "{drawn}")
 }
 
 /// Prints rows on stdout for programs: a JSON object a line.
 pub(crate) fn print_json<Row: Serialize>(rows: &[Row]) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     for row in rows {
         writeln!(out, "{}", serde_json::to_string(row)?)?;
     }

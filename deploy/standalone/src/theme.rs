@@ -101,7 +101,7 @@ fn begin(dir: &Path) -> anyhow::Result<ExitCode> {
     }
     let dir = dir.display();
     writeln!(
-        std::io::stdout(),
+        atelier_runtime::output(),
         "{dir} holds the built-in theme, and README.md what there is to know. Remove what you do not change: it is the \
          built-in theme's then. `atelier theme preview {dir}` shows it, site.theme = \"{dir}\" puts it into use"
     )?;
@@ -114,7 +114,7 @@ fn print(checked: &Checked, json: bool) -> anyhow::Result<ExitCode> {
         let lines: Vec<Told<'_>> = findings.iter().map(told).collect();
         table::print_json(&lines)?;
     } else {
-        let mut out = std::io::stdout().lock();
+        let mut out = atelier_runtime::output();
         for Finding { fault, page, pages } in findings {
             match page {
                 Some(page) if *pages > 1 => writeln!(out, "{fault}\n    on \"{page}\" and {} more", pages - 1)?,

@@ -105,7 +105,7 @@ pub async fn run(args: Args, checkpoints: Checkpoints, connections: &Connections
     let verified = verify_within(connections, checkpoints.extent, |progress| show(&bar, progress)).await?;
     bar.finish_and_clear();
     if args.json {
-        let mut out = std::io::stdout().lock();
+        let mut out = atelier_runtime::output();
         for flaw in &verified.flaws {
             writeln!(out, "{}", serde_json::to_string(flaw)?)?;
         }
@@ -120,7 +120,7 @@ pub async fn run(args: Args, checkpoints: Checkpoints, connections: &Connections
         ensure!(in_log == 0, "{} was not written: a log with flaws is not signed", path.display());
         checkpoint::sign(&path, &key, &reached)?;
         if !args.json {
-            writeln!(std::io::stdout(), "signed at position {}: {}", reached.position, path.display())?;
+            writeln!(atelier_runtime::output(), "signed at position {}: {}", reached.position, path.display())?;
         }
     }
     Ok(if verified.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -202,7 +202,7 @@ fn print(verified: &Verified) -> std::io::Result<()> {
         ("bytes in blobs", bytes(verified.blob_bytes), format!("{}/s", bytes(byte_rate))),
     ];
     table::print(&columns, rows.map(|(what, many, rate)| vec![what.to_owned(), many, rate]).to_vec())?;
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     for flaw in &verified.flaws {
         writeln!(out, "{}: {}", flaw.place, table::one_line(&flaw.flaw))?;
     }

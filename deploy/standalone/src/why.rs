@@ -38,7 +38,7 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     let Some(explained) = explained else {
         bail!("there is no job {}: `atelier jobs` lists them", args.job);
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&explained)?)?;
         return Ok(ExitCode::SUCCESS);
@@ -46,7 +46,6 @@ pub async fn run(args: Args, connections: &Connections) -> anyhow::Result<ExitCo
     for line in lines(&explained) {
         writeln!(out, "{}", one_line(&line))?;
     }
-    drop(out);
     print_failures(&explained)?;
     Ok(ExitCode::SUCCESS)
 }

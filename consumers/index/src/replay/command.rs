@@ -110,7 +110,7 @@ pub async fn run(args: Args, log: &Log, shutdown: CancellationToken) -> anyhow::
         Err(error) => return Err(error).context("nothing has been changed"),
     };
     let text = if args.json { serde_json::to_string(&outcome)? } else { outcome.text() };
-    writeln!(std::io::stdout().lock(), "{text}")?;
+    writeln!(atelier_runtime::output(), "{text}")?;
     Ok(outcome.exit_code())
 }
 

@@ -207,7 +207,7 @@ pub(super) async fn run_part(part: Part, connections: &Connections) -> anyhow::R
     for key in made {
         connections.blobs.delete(&key).await?;
     }
-    serde_json::to_writer(std::io::stdout(), &needed)?;
+    serde_json::to_writer(atelier_runtime::output(), &needed)?;
     Ok(())
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn measure(files: &[PathBuf], images: Option<u32>, json: bool) 
     for file in files {
         for line in lines(file, &task, images, &folder.0).await? {
             if json {
-                writeln!(std::io::stdout(), "{}", serde_json::to_string(&line)?)?;
+                writeln!(atelier_runtime::output(), "{}", serde_json::to_string(&line)?)?;
             } else {
                 rows.push(row(&line));
             }

@@ -73,7 +73,7 @@ pub(super) async fn measure(artworks: u32, json: bool) -> anyhow::Result<()> {
     if !json {
         let (each, tags, categories) = (TAGS_EACH, TAGS, CATEGORIES.len());
         writeln!(
-            std::io::stdout(),
+            atelier_runtime::output(),
             "{artworks} artworks by {ARTISTS} artists in {categories} categories, with {each} of {tags} tags and 3 colours \
              each, one of {DERIVED_EVERY} come from another, below {}",
             folder.0.display()

@@ -126,7 +126,7 @@ async fn list(args: ListArgs, connections: &Connections) -> anyhow::Result<ExitC
     if args.json {
         table::print_json(&found)?;
     } else if found.is_empty() {
-        writeln!(std::io::stdout(), "no messages match")?;
+        writeln!(atelier_runtime::output(), "no messages match")?;
     } else {
         print(&found)?;
     }
@@ -165,7 +165,7 @@ async fn show(args: ShowArgs, connections: &Connections) -> anyhow::Result<ExitC
     let (Some(message), Some(body)) = (message, body) else {
         bail!("there is no message {}: `atelier dead messages` lists them", args.id);
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.raw {
         out.write_all(&body)?;
         return Ok(ExitCode::SUCCESS);
@@ -224,7 +224,7 @@ async fn purge(args: PurgeArgs, connections: &Connections) -> anyhow::Result<Exi
         }
     }
     purged.sort_unstable();
-    let mut out = std::io::stdout().lock();
+    let mut out = atelier_runtime::output();
     if args.json {
         writeln!(out, "{}", serde_json::json!({ "messages": purged }))?;
     } else {

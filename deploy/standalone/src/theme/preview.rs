@@ -33,7 +33,7 @@ struct Sample {
 pub(super) async fn run(mut settings: SiteSettings, listen: SocketAddr) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen} (--listen)"))?;
     let url = format!("http://{}", listener.local_addr()?);
-    writeln!(std::io::stdout(), "{url}/ shows the theme until Ctrl-C")?;
+    writeln!(atelier_runtime::output(), "{url}/ shows the theme until Ctrl-C")?;
     settings.base_url = url;
     let shutdown = shutdown_signal()?;
     axum::serve(listener, router(settings)).with_graceful_shutdown(shutdown.cancelled_owned()).await?;

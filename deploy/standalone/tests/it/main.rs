@@ -13,6 +13,7 @@ mod installation;
 mod jobs;
 mod metrics;
 mod orders;
+mod pipes;
 mod presigned;
 mod recut;
 mod restore;
