@@ -1,6 +1,6 @@
 /* The page of the search: loads the shards of search.json, newest first, and shows what they find. */
 import { card, element } from "./gallery.js";
-import { EMPTY, Shard, entryOf, narrowing, oklab, parse } from "./shard.js";
+import { EMPTY, Shard, entryOf, narrowing, oklab, parse, unpacked } from "./shard.js";
 
 const root = document.documentElement.dataset.root;
 const [field, colours, colour, order, chips, status, results, further] =
@@ -8,7 +8,7 @@ const [field, colours, colour, order, chips, status, results, further] =
 
 /* Works shown, and shards looked through before a reader asks for more. */
 const SHOWN = 120;
-const SHARDS = 32;
+const SHARDS = 48;
 
 const shards = [];
 let wanted = [];
@@ -70,7 +70,7 @@ const show = () => {
 const get = async (path) => {
   const answer = await fetch(root + path);
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+  return answer;
 };
 
 /* The newest shard first, so that results appear while older ones are on their way. One that fails is left out. */
@@ -78,7 +78,7 @@ const load = async () => {
   if (state === "loading" || state === "done") return;
   state = "loading";
   try {
-    paths ??= (await get("search.json")).shards;
+    paths ??= (await (await get("search.json")).json()).shards;
   } catch {
     failed = true;
     state = "idle";
@@ -88,7 +88,8 @@ const load = async () => {
   const answers = [];
   for (const end = Math.min(paths.length, shards.length + SHARDS); shards.length < end;) {
     while (answers.length < 4 && shards.length + answers.length < end) {
-      answers.push(get(paths[shards.length + answers.length]).then((data) => new Shard(data)).catch(() => null));
+      const answer = get(paths[shards.length + answers.length]).then(({ body }) => unpacked(body));
+      answers.push(answer.then((data) => new Shard(data)).catch(() => null));
     }
     const shard = await answers.shift();
     failed ||= shard === null;

@@ -49,6 +49,9 @@ export const oklab = (hex) => {
   ];
 };
 
+/* What the file of a shard holds. */
+export const unpacked = (file) => new Response(file.pipeThrough(new DecompressionStream("deflate"))).json();
+
 export class Shard {
   constructor(data) {
     this.data = data;

@@ -1,7 +1,5 @@
 //! Style sheets, scripts and whatever else pages need that does not depend on what is shown.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -42,8 +40,6 @@ pub(crate) fn folder(assets: &[Asset]) -> String {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).expect("four bits are a digit")).collect()
 }

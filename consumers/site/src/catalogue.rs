@@ -21,6 +21,10 @@ pub struct Slot(pub u32);
 /// rewrites one.
 pub const SITEMAP_CHUNK: u32 = 50;
 
+/// Places in one chunk of the search. Ten thousand artworks make 26 of them, and one that is filled is to stay light. It has no
+/// factor in common with [`PAGE_SIZE`], so that both are seldom filled at once.
+pub const SEARCH_CHUNK: u32 = 377;
+
 /// An artwork that is shown.
 #[derive(Clone, Debug)]
 pub struct Shown {
@@ -173,9 +177,11 @@ impl Catalogue {
             self.shown.push(None);
         }
         self.shown[slot.0 as usize] = Some(Shown { artwork, listings, card: OnceLock::new() });
-        // One that fills a page of the archive concerns that and the page before, and one that begins a chunk of the sitemap the
-        // list of those: that is enough.
-        if is_new && (self.all().given().is_multiple_of(PAGE_SIZE) || slot.0.is_multiple_of(SITEMAP_CHUNK)) {
+        // One that fills a page of the archive concerns that and the page before, one that fills a chunk of the search all of that,
+        // and one that begins a chunk of the sitemap the list of those: that is enough.
+        let given = self.all().given();
+        let fills = [PAGE_SIZE, SEARCH_CHUNK].iter().any(|size| given.is_multiple_of(*size));
+        if is_new && (fills || slot.0.is_multiple_of(SITEMAP_CHUNK)) {
             return Ok(turned);
         }
         let turns = self.turns.next(&self.listings, kin);

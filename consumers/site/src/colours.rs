@@ -3,6 +3,8 @@
 //! A swatch belongs to the family of the nearest sample in `OKLab`, where equal distances look equally far apart. A family
 //! has several samples, because a name covers a region and not a point: brown is what orange is called when it is dark.
 
+use std::sync::LazyLock;
+
 use atelier_events::Swatch;
 
 use crate::untrusted::colour;
@@ -101,13 +103,17 @@ impl Family {
     #[must_use]
     pub fn of(rgb: u32) -> Self {
         let at = oklab(rgb);
-        let nearest =
-            |family: Self| family.samples().iter().map(|sample| distance(at, oklab(*sample))).reduce(f64::min);
-        let distances = Self::ALL.map(|family| (family, nearest(family).unwrap_or(f64::INFINITY)));
-        let [first, others @ ..] = distances;
-        others.into_iter().fold(first, |best, other| if other.1 < best.1 { other } else { best }).0
+        let distances = SAMPLES.iter().map(|(family, sample)| (*family, distance(at, *sample)));
+        let nearest = distances.min_by(|(_, one), (_, other)| one.total_cmp(other));
+        nearest.expect("every family has samples").0
     }
 }
+
+/// All samples where they lie.
+static SAMPLES: LazyLock<Vec<(Family, [f64; 3])>> = LazyLock::new(|| {
+    let samples = |family: Family| family.samples().iter().map(move |sample| (family, oklab(*sample)));
+    Family::ALL.into_iter().flat_map(samples).collect()
+});
 
 /// The families that hold enough of a picture, the largest first; the largest of all where none does.
 #[must_use]

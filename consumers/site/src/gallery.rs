@@ -58,7 +58,7 @@ impl SiteMeta {
     /// The absolute address of `path`, which is relative to the site and already percent-encoded.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("{}/{path}", self.base_url)
+        [self.base_url.as_str(), "/", path].concat()
     }
 }
 

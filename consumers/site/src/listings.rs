@@ -1,13 +1,14 @@
 //! What artworks are listed by. One mechanism for the whole gallery, tags, categories, artists and colours: an archive, a
 //! folder with a front and pages, and where it is worth it a feed.
 
+use atelier_events::percent::encode_path;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, Pace};
 use crate::assets::hex;
 use crate::colours::families;
 use crate::gallery::Artwork;
-use crate::untrusted::{encode_path, printable};
+use crate::untrusted::printable;
 
 /// The longest readable part of a listing's path, in characters; four bytes each still fit a file name.
 const SLUG_MAX_CHARS: usize = 40;

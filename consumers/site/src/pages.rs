@@ -16,11 +16,12 @@ mod sitemap;
 
 use std::sync::Arc;
 
+use minijinja::value::{Serde, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::assets::{WORKER, hex};
-use crate::catalogue::{Catalogue, KeyReused, SITEMAP_CHUNK, Shown, Slot};
+use crate::catalogue::{Catalogue, KeyReused, SEARCH_CHUNK, SITEMAP_CHUNK, Shown, Slot};
 use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::listings::{FeedFormat, Kind, ListingId};
 use crate::templates::{TemplateError, Templates};
@@ -28,10 +29,10 @@ use crate::theme::Theme;
 use crate::untrusted::{is_safe_path, web_link};
 use concerns::Concerned;
 
-pub use search::{SEARCH_CHUNK, SEARCH_PART};
+pub use search::SEARCH_PART;
 
 /// Which files there are and what each holds, as far as the code decides it. Whoever changes that counts it up.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// A file of the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +148,8 @@ pub enum RenderError {
 #[derive(Debug)]
 pub struct Site {
     meta: SiteMeta,
+    /// The same as templates are given it: it is on every page.
+    given_meta: Value,
     catalogue: Catalogue,
     concerned: Concerned,
     theme: Arc<Theme>,
@@ -166,10 +169,11 @@ impl Site {
         }
         let theme = Arc::new(theme);
         Ok(Self {
-            meta,
             catalogue: Catalogue::default(),
             concerned: Concerned::default(),
             templates: Templates::compile(Arc::clone(&theme))?,
+            given_meta: Value::from(Serde(&meta)),
+            meta,
             theme,
         })
     }
@@ -185,8 +189,8 @@ impl Site {
         if let Some(image) = artwork.images().find(|image| !is_safe_path(&media_path(&image.key))) {
             return Err(RenderError::Key(image.key.clone()));
         }
-        let before = self.catalogue.slot(&artwork.id).and_then(|slot| self.catalogue.get(slot)).cloned();
-        if before.as_ref().is_some_and(|before| before.artwork == artwork) {
+        let before = self.catalogue.slot(&artwork.id).and_then(|slot| self.catalogue.get(slot));
+        if before.is_some_and(|before| before.artwork == artwork) {
             return Ok(());
         }
         for turned in self.changing(artwork.id, |catalogue| catalogue.show(artwork))? {
@@ -289,8 +293,6 @@ impl Site {
             File::Artwork { slot } => self.artwork(slot)?,
             File::Search => self.search_page()?,
             File::SearchIndex => self.search_index()?,
-            File::SearchChunk { number } => self.search_shard(number, SEARCH_CHUNK)?,
-            File::SearchPart { number } => self.search_shard(number, SEARCH_PART)?,
             File::About => self.about()?,
             File::Random => self.random()?,
             File::Sitemap => self.sitemap()?,
@@ -299,6 +301,8 @@ impl Site {
             File::NotFound => self.not_found()?,
             File::Likes => self.likes()?,
             File::Robots => self.robots(),
+            File::SearchChunk { number } => return self.search_shard(number, SEARCH_CHUNK),
+            File::SearchPart { number } => return self.search_shard(number, SEARCH_PART),
             File::Asset { number } => return Ok(self.theme.assets()[number].bytes.to_vec()),
             File::Worker => WORKER.to_owned(),
         };
@@ -340,13 +344,13 @@ impl Site {
 }
 
 fn artwork_href(id: &Uuid) -> String {
-    format!("artworks/{id}/")
+    ["artworks/", id.hyphenated().encode_lower(&mut Uuid::encode_buffer()), "/"].concat()
 }
 
 /// Where an image lies in the site.
 #[must_use]
 pub fn media_path(key: &str) -> String {
-    format!("media/{key}")
+    ["media/", key].concat()
 }
 
 impl From<KeyReused> for RenderError {

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use time::OffsetDateTime;
 
 use crate::gallery::Image;
@@ -45,7 +45,7 @@ pub use history::Release;
 use staging::{Staging, Touch};
 use tree::TreeName;
 
-/// How many images are fetched at once; each is held in memory whole.
+/// How many images are fetched at once; up to twice as many are held in memory, each whole.
 const FETCHES: usize = 4;
 
 /// A folder that is served as a site.
@@ -188,12 +188,14 @@ impl Folder {
                     }
                 }
             })
-            .buffer_unordered(FETCHES);
+            .buffer_unordered(FETCHES)
+            .ready_chunks(FETCHES);
         // Written one after the other: when a fetch fails, no write is left that would keep the lock a little longer and
         // turn the next attempt away.
-        while let Some((image, bytes)) = fetched.try_next().await? {
+        while let Some(images) = fetched.next().await {
+            let images: Vec<(Image, Bytes)> = images.into_iter().collect::<Result<_, _>>()?;
             let staging = Arc::clone(&staging);
-            blocking(move || staging.image(&image, &bytes)).await?;
+            blocking(move || images.iter().try_for_each(|(image, bytes)| staging.image(image, bytes))).await?;
         }
         drop(fetched);
         let folder = self.clone();

@@ -18,12 +18,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use atelier_events::percent::encode_path;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::assets::{self, Asset, hex};
 use crate::templates;
-use crate::untrusted::encode_path;
 
 pub use folder::{MAX_BYTES, MAX_FILES, MAX_TEMPLATE_BYTES};
 

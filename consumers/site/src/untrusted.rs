@@ -3,7 +3,7 @@
 //! Escaping happens in one place, the formatter of [`crate::templates`]. What is here is for text that would be dangerous
 //! or broken even when escaped: links, CSS values, paths, and characters that XML forbids.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -25,13 +25,22 @@ pub fn is_xml_char(c: char) -> bool {
 
 /// `text` without the characters that no document may contain.
 #[must_use]
-pub fn printable(text: &str) -> String {
-    text.chars().filter(|c| is_xml_char(*c)).collect()
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_xml_char) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|c| is_xml_char(*c)).collect())
 }
 
 /// One printable line of at most `max_chars` characters, cut at a word where that loses little, with an ellipsis.
 #[must_use]
 pub fn excerpt(text: &str, max_chars: usize) -> String {
+    // Most titles and names are one already.
+    if text.len() <= max_chars
+        && text.split(' ').all(|word| !word.is_empty() && word.bytes().all(|c| c.is_ascii_graphic()))
+    {
+        return text.to_owned();
+    }
     // Splitting stops early: a text of a million characters costs no more than its excerpt.
     let mut line = String::new();
     let mut chars = 0;
@@ -81,20 +90,6 @@ pub fn web_link(text: &str) -> Option<WebLink> {
 pub fn colour(text: &str) -> Option<String> {
     let digits = text.strip_prefix('#')?;
     (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
-}
-
-/// `path` percent-encoded for a link, its slashes kept.
-#[must_use]
-pub fn encode_path(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("writing to a string cannot fail");
-        }
-    }
-    encoded
 }
 
 /// Whether `path` names a file below the site's folder on every system: relative, no `.` or `..`, no backslash, no

@@ -1,5 +1,6 @@
 //! The page of one artwork.
 
+use atelier_events::percent::encode_path;
 use atelier_events::{Lineage, Relation, Swatch};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::catalogue::{Shown, Slot};
 use crate::gallery::{Artwork, Image, Variant};
 use crate::kinship::{Kin, descent};
 use crate::listings::{Kind, Listing};
-use crate::untrusted::{WebLink, colour, encode_path, excerpt, printable, web_link};
+use crate::untrusted::{WebLink, colour, excerpt, printable, web_link};
 use crate::video::{Video, video};
 
 /// How many tags of an artwork its page shows; more of them tell nothing.
@@ -328,7 +329,7 @@ fn zoom(image: &Image) -> u32 {
 /// The title in its whole length.
 fn full_title(artwork: &Artwork) -> String {
     let whole = printable(artwork.title.trim());
-    if whole.trim().is_empty() { title(artwork) } else { whole }
+    if whole.trim().is_empty() { title(artwork) } else { whole.into_owned() }
 }
 
 /// The address of a search for works with these colours.

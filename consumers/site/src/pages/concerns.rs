@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::feeds::{FEED_ENTRIES, feeds_of};
 use super::listing::told_count;
-use super::{File, SEARCH_CHUNK, SEARCH_PART, Site, Work, media_path};
+use super::{File, SEARCH_PART, Site, Work, media_path};
 use crate::archive::{chunk_of, page_of};
-use crate::catalogue::{Catalogue, SITEMAP_CHUNK, Slot, Turned};
+use crate::catalogue::{Catalogue, SEARCH_CHUNK, SITEMAP_CHUNK, Slot, Turned};
 use crate::gallery::Image;
 use crate::listings::ListingId;
 

@@ -1,5 +1,6 @@
 //! The newest artworks for feed readers.
 
+use atelier_events::percent::encode_path;
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -9,7 +10,7 @@ use super::frame::{FeedLink, SocialImage, social_rendition, timestamp, title};
 use super::{File, RenderError, Site, artwork_href};
 use crate::gallery::{Artwork, Image, SiteMeta};
 use crate::listings::{FeedFormat, Kind, Listing, ListingId};
-use crate::untrusted::{WebLink, encode_path, excerpt, printable, web_link};
+use crate::untrusted::{WebLink, excerpt, printable, web_link};
 
 /// How many artworks a feed carries, where it did not tell of more at its listing's last turn.
 pub(super) const FEED_ENTRIES: usize = 10;

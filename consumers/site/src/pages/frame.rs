@@ -1,5 +1,6 @@
 //! What every HTML page has around its content, and what pages say in the same way.
 
+use atelier_events::percent::encode_path;
 use serde::Serialize;
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
@@ -9,13 +10,14 @@ use time::{Date, OffsetDateTime};
 use super::{RenderError, Site, media_path};
 use crate::archive::PAGE_SIZE;
 use crate::backdrop::tint;
-use crate::gallery::{Artwork, Image, SiteMeta};
-use crate::untrusted::{WebLink, colour, encode_path, excerpt, web_link};
+use crate::gallery::{Artwork, Image};
+use crate::untrusted::{WebLink, colour, excerpt, web_link};
 
 /// The head of a page and the way from it to the site's root.
 #[derive(Debug, Serialize)]
 pub(super) struct Frame<'a> {
-    pub site: &'a SiteMeta,
+    /// The [`SiteMeta`](crate::gallery::SiteMeta), as templates are given it.
+    pub site: &'a minijinja::Value,
     /// `../` for every folder the page lies in, or an absolute path for the page that is served under any address.
     pub root: String,
     pub title: String,
@@ -93,7 +95,7 @@ impl Site {
     pub(super) fn frame(&self, href: &str, title: String, description: String) -> Frame<'_> {
         let depth = href.matches('/').count();
         Frame {
-            site: &self.meta,
+            site: &self.given_meta,
             root: if depth == 0 { "./".to_owned() } else { "../".repeat(depth) },
             title,
             description,

@@ -1,5 +1,6 @@
 //! Pages that show many artworks: the front and the pages of each listing, and the overviews that lead to them.
 
+use atelier_events::percent::encode_path;
 use minijinja::value::Value;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use crate::archive::PAGE_SIZE;
 use crate::catalogue::Slot;
 use crate::colours::Family;
 use crate::listings::{FeedFormat, Kind, Listing, ListingId};
-use crate::untrusted::{encode_path, excerpt};
+use crate::untrusted::excerpt;
 
 #[derive(Serialize)]
 struct ListingView<'a> {

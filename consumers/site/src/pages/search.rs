@@ -1,23 +1,29 @@
 //! What the script in the page searches: chunks numbered from the oldest place, and for those places that do not fill one
 //! yet, parts of it, so that an addition rewrites little. A chunk that is full takes the place of its parts.
+//!
+//! Each is compressed here, whatever a server does: a shelf of a bucket serves what it was given. Scripts read it with the
+//! browser's own `DecompressionStream`, and always the same program makes it, so that the same works give the same bytes.
 
 mod shard;
 mod words;
 
+use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde::Serialize;
 use serde_json::json;
 
 use super::frame::Frame;
 use super::{RenderError, Site};
 use crate::archive::chunk_of;
+use crate::catalogue::SEARCH_CHUNK;
 use crate::colours::Family;
 use shard::Shard;
 
-/// Places in one chunk: ten thousand artworks make 13 of them, and there are 25 parts at most.
-pub const SEARCH_CHUNK: u32 = 750;
+/// Places in one part: 13 of them are a chunk.
+pub const SEARCH_PART: u32 = 29;
+const _: () = assert!(SEARCH_CHUNK.is_multiple_of(SEARCH_PART), "a chunk takes the place of whole parts");
 
-/// Places in one part.
-pub const SEARCH_PART: u32 = 30;
+/// Of the levels up to 10 that above which a shard takes three times as long for a fiftieth less.
+const COMPRESSION: u8 = 2;
 
 #[derive(Serialize)]
 struct SearchView<'a> {
@@ -33,11 +39,11 @@ struct Colour {
 }
 
 pub(super) fn chunk_path(number: u32) -> String {
-    format!("search/{number}.json")
+    format!("search/{number}.bin")
 }
 
 pub(super) fn part_path(number: u32) -> String {
-    format!("search/part-{number}.json")
+    format!("search/part-{number}.bin")
 }
 
 /// The chunk that takes the place of this part.
@@ -89,12 +95,33 @@ impl Site {
     pub(super) fn search_index(&self) -> Result<String, RenderError> {
         let parts = self.search_parts().rev().map(part_path);
         let shards: Vec<String> = parts.chain(self.search_chunks().rev().map(chunk_path)).collect();
-        Ok(serde_json::to_string(&json!({ "version": 2, "shards": shards }))?)
+        Ok(serde_json::to_string(&json!({ "shards": shards }))?)
     }
 
     /// A chunk or a part.
-    pub(super) fn search_shard(&self, number: u32, size: u32) -> Result<String, RenderError> {
+    pub(super) fn search_shard(&self, number: u32, size: u32) -> Result<Vec<u8>, RenderError> {
         let works = self.catalogue.all().chunk(number, size).map(|slot| self.shown(slot));
-        Ok(serde_json::to_string(&Shard::new(&self.catalogue, works))?)
+        let shard = serde_json::to_vec(&Shard::new(&self.catalogue, works))?;
+        Ok(compress_to_vec_zlib(&shard, COMPRESSION))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::assets::hex;
+
+    /// What another compressor makes of the same shard is as good, and not the same bytes.
+    #[test]
+    fn the_same_text_is_compressed_to_the_same_bytes() {
+        let words = (0_u32..4_000).map(|number| number.wrapping_mul(0x9e37_79b9) % 1_000);
+        let text = words.map(|word| word.to_string()).collect::<Vec<_>>().join(" ");
+        let digest = hex(&Sha256::digest(compress_to_vec_zlib(text.as_bytes(), COMPRESSION))[..8]);
+        assert_eq!(
+            digest, "7f408dfa61c559da",
+            "count up LAYOUT in pages.rs, so that it is another edition, and write what it is here"
+        );
     }
 }

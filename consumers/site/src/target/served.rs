@@ -119,7 +119,7 @@ mod tests {
             "media/display/ann/1.jpg",
             "artworks/0199fd2e/index.html",
             "page/1/index.html",
-            "search/0.json",
+            "search/0.bin",
             "search.json",
             "index.html",
         ];
@@ -140,7 +140,7 @@ mod tests {
         for path in ["feed.xml", "feed.json", "tags/a/feed.json", "artists/b/rss.xml"] {
             assert_eq!(cache_control(path), POLLED, "{path}");
         }
-        for path in ["index.html", "artworks/1/index.html", "worker.js", "search.json", "search/1.json"] {
+        for path in ["index.html", "artworks/1/index.html", "worker.js", "search.json", "search/1.bin"] {
             assert_eq!(cache_control(path), FRESH, "{path}");
         }
         assert_eq!(media_type("media/a/b.webp"), "image/webp");

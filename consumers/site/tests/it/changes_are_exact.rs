@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use atelier_events::{Lineage, Relation, Swatch, VariantId};
 use atelier_site::archive::{PAGE_SIZE, SMALL};
-use atelier_site::catalogue::SITEMAP_CHUNK;
+use atelier_site::catalogue::{SEARCH_CHUNK, SITEMAP_CHUNK};
 use atelier_site::gallery::{Artwork, Variant};
-use atelier_site::pages::{SEARCH_CHUNK, Site, media_path};
+use atelier_site::pages::{Site, media_path};
 use atelier_site::release::{Compare, Folder};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -200,7 +200,7 @@ fn what_files_there_are_and_when_they_show_what_is_what_this_layout_says() {
     let digest: [u8; 32] = digest.finalize().into();
     let digest = u64::from_be_bytes(*digest.first_chunk().expect("it has more bytes"));
     assert_eq!(
-        digest, 0xca6e_8dd6_0eea_b19a,
+        digest, 0xc6b2_ad34_ff86_561f,
         "count up LAYOUT in pages.rs, so that it is another edition, and write {digest:#x} here"
     );
 }

@@ -125,9 +125,8 @@ fn social_cards_carry_absolute_addresses() {
     assert_eq!(meta("og:url"), url);
     assert_eq!(meta("og:title"), "Work 0 by Artist 0");
     assert_eq!(meta("twitter:card"), "summary_large_image");
-    for key in ["og:image", "twitter:image"] {
-        assert!(meta(key).starts_with("https://art.example/gallery/media/display/"), "{key}");
-    }
+    let image = meta("og:image");
+    assert!(image.starts_with("https://art.example/gallery/media/display/"), "{image}");
     let linked = named(&page, "script").find(|script| !script.text.is_empty()).expect("the page has linked data");
     let linked: Value = serde_json::from_str(&linked.text).expect("linked data is JSON");
     assert_eq!(linked["url"], url);

@@ -3,6 +3,7 @@ use atelier_site::gallery::Artwork;
 use atelier_site::pages::{RenderError, Site};
 use atelier_site::untrusted::{colour, excerpt, is_safe_path, is_xml_char, web_link};
 use atelier_site::video::{Video, video};
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 use proptest::prelude::*;
 
 use crate::documents::{elements, has_extension, named};
@@ -57,6 +58,10 @@ fn check_inert(site: &Site) {
     for (path, bytes) in sample::rendered(site) {
         if has_extension(&path, "json") {
             let _: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{path}: {error}"));
+        }
+        if has_extension(&path, "bin") {
+            let shard = decompress_to_vec_zlib(&bytes).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let _: serde_json::Value = serde_json::from_slice(&shard).unwrap_or_else(|error| panic!("{path}: {error}"));
         }
         if !has_extension(&path, "html") && !has_extension(&path, "xml") {
             continue;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use atelier_events::Swatch;
 use atelier_site::gallery::Artwork;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,9 +56,9 @@ fn text(text: impl Into<String>) -> Query {
 
 /// What the script answers; none where there is nothing to run it with, which is said.
 fn asked(pages: &BTreeMap<String, Vec<u8>>, queries: &[Query]) -> Option<Vec<Answer>> {
-    let json = |path: &str| serde_json::from_slice::<Value>(&pages[path]).expect("a file of the search is JSON");
-    let index = json("search.json");
-    let shards = index["shards"].as_array().expect("a list").iter().map(|path| json(path.as_str().expect("a path")));
+    let index: Value = serde_json::from_slice(&pages["search.json"]).expect("the list of the shards is JSON");
+    let shards = index["shards"].as_array().expect("a list").iter();
+    let shards = shards.map(|path| STANDARD.encode(&pages[path.as_str().expect("a path")]));
     let told = json!({ "script": SCRIPT, "shards": shards.collect::<Vec<_>>(), "queries": queries });
     node::run("search.mjs", &told).map(|answers| serde_json::from_value(answers).expect("an answer for every query"))
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use atelier_site::catalogue::SEARCH_CHUNK;
 use atelier_site::gallery::Artwork;
-use atelier_site::pages::{SEARCH_CHUNK, SEARCH_PART};
+use atelier_site::pages::SEARCH_PART;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -33,7 +35,8 @@ fn index(value: &Value) -> Option<usize> {
 }
 
 fn read(shard: &[u8]) -> Vec<Found> {
-    let shard: Value = serde_json::from_slice(shard).expect("a shard is JSON");
+    let shard = decompress_to_vec_zlib(shard).expect("a shard is compressed");
+    let shard: Value = serde_json::from_slice(&shard).expect("a shard is JSON");
     let text = |name: &str| shard[name].as_str().expect("a text");
     let words: Vec<&str> = text("words").split(' ').collect();
     let found: Vec<&str> = text("found").split(' ').collect();
@@ -105,8 +108,13 @@ fn every_work_is_found_once_newest_first_and_what_is_told_of_it_is_true() {
 
 #[test]
 fn ten_thousand_works_take_forty_files_at_most() {
-    let parts = SEARCH_CHUNK / SEARCH_PART - 1;
-    assert!(10_000 / SEARCH_CHUNK + parts + 2 <= 40, "with the page and the list of shards");
+    let shards = |works: u32| works / SEARCH_CHUNK + (works % SEARCH_CHUNK).div_ceil(SEARCH_PART);
+    let most = (0..=10_000).map(shards).max().expect("there are some");
+    assert!(most + 2 <= 40, "{most} with the page and the list of shards");
+    let script = include_str!("../../assets/search.js");
+    let loaded = script.lines().find_map(|line| line.strip_prefix("const SHARDS = ")?.strip_suffix(';'));
+    let loaded: u32 = loaded.expect("the script says how many it loads").parse().expect("a number");
+    assert!(loaded >= most, "all of them are looked through at once");
     let pages = sample::rendered(&sample::site((0..=SEARCH_PART * 3).map(sample::artwork).collect()));
     let files: Vec<&String> = pages.keys().filter(|path| path.starts_with("search")).collect();
     assert_eq!(files.len(), 4 + 2, "{files:?}");

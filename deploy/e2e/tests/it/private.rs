@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aho_corasick::AhoCorasick;
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use atelier_e2e::until;
 use atelier_events::{Blobs, keys};
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 
 use crate::harness::Processes;
 
@@ -20,7 +21,9 @@ pub(crate) async fn check(processes: &Processes) -> anyhow::Result<()> {
     let secrets = secrets(blobs).await?;
     let mut shown = BTreeMap::new();
     published(&processes.site, &mut shown)?;
-    ensure!(shown.keys().any(|name| name.ends_with("feed.xml")), "no feed among {:?}", shown.keys());
+    for ending in ["feed.xml", ".bin"] {
+        ensure!(shown.keys().any(|name| name.ends_with(ending)), "no {ending} among {:?}", shown.keys());
+    }
     let written = || async { Ok(blobs.head(keys::GALLERY_METADATA).await?.is_some()) };
     until("the list of all artworks is in the bucket", written).await?;
     shown.insert(keys::GALLERY_METADATA.to_owned(), blobs.get(keys::GALLERY_METADATA, LIST_LIMIT).await?.to_vec());
@@ -70,7 +73,12 @@ fn published(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> anyhow::Res
         if path.is_dir() {
             published(&path, into)?;
         } else {
-            into.insert(path.display().to_string(), std::fs::read(&path)?);
+            let content = std::fs::read(&path)?;
+            // A part of the search is read as browsers read it.
+            let is_packed = path.extension().is_some_and(|kind| kind == "bin");
+            let unpacked = is_packed.then(|| decompress_to_vec_zlib(&content)).transpose();
+            let unpacked = unpacked.map_err(|error| anyhow!("{}: {error}", path.display()))?;
+            into.insert(path.display().to_string(), unpacked.unwrap_or(content));
         }
     }
     Ok(())

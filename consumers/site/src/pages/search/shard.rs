@@ -1,7 +1,8 @@
 //! One file of the index: some works as columns, and which of their words occur in which of them.
 //!
 //! A reader loads several of these before anything is found, so they are made small: no name of a field is repeated, what
-//! many works share is named once, and texts are kept as the words by which they are found. `assets/shard.js` reads them.
+//! many works share is named once, and texts are kept as the words by which they are found. As JSON, compressed as zlib does;
+//! `assets/shard.js` reads them.
 
 use std::collections::HashMap;
 
