@@ -22,10 +22,11 @@ use atelier_events::{
 use atelier_runtime::Projection;
 use futures::future::join_all;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::gallery::Image;
 use crate::pages::Site;
-use crate::release::{Compare, DeployError, Folder, Release};
+use crate::release::{Compare, DeployError, Extent, Folder, Release};
 use crate::replay;
 use crate::settings::SiteSettings;
 use crate::target::{Brought, Difference, Look, Target, TargetError};
@@ -66,6 +67,8 @@ pub struct Publication {
     untold: Untold,
     /// The last event that changed what is to be seen.
     changed: Position,
+    /// Its id; nil while there was none.
+    changed_by: Uuid,
     /// The latest time of any that did.
     changed_at: Option<OffsetDateTime>,
     /// When the burst began that has not been deployed yet.
@@ -130,6 +133,7 @@ impl Publication {
             site_version: Version(0),
             untold: Untold::default(),
             changed: Position(0),
+            changed_by: Uuid::nil(),
             burst_began: None,
             // Another edition has other pages: all are compared then.
             found: folder.live()?.filter(|release| release.edition == edition),
@@ -193,8 +197,7 @@ impl Publication {
 
     /// What is live here beside what it should be.
     async fn difference(&self, compare: Compare) -> anyhow::Result<Difference> {
-        let position = u64::try_from(self.changed.0).context("a position is never negative")?;
-        Ok(self.folder.preview(position, Arc::clone(&self.site), compare).await?)
+        Ok(self.folder.preview(self.extent()?, Arc::clone(&self.site), compare).await?)
     }
 
     /// Reads the log to its end, or up to a position.
@@ -246,7 +249,7 @@ impl Publication {
                     self.site()?.hide(id.0);
                 }
                 if Consumer::Site.event_types().contains(&recorded.event_type.as_str()) {
-                    self.changed = recorded.position;
+                    (self.changed, self.changed_by) = (recorded.position, recorded.id);
                     self.changed_at = self.changed_at.max(Some(recorded.occurred_at));
                     self.burst_began.get_or_insert_with(Instant::now);
                 }
@@ -262,9 +265,19 @@ impl Publication {
         Ok(())
     }
 
-    /// The log has been folded up to the release that was live at the start: from here on it is noted what changes.
+    /// Up to where the log has been folded, as far as anything of it is to be seen.
+    fn extent(&self) -> anyhow::Result<Extent> {
+        let position = u64::try_from(self.changed.0).context("a position is never negative")?;
+        Ok(Extent { position, event: self.changed_by })
+    }
+
+    /// The log has been folded up to the release that was live at the start: from here on it is noted what changes. Where that shows
+    /// another log, such as the one that was lost before this one was restored, everything is compared.
     fn take_found(&mut self) -> anyhow::Result<()> {
-        if let Some(found) = self.found.take() {
+        let extent = self.extent()?;
+        if let Some(found) = self.found.take()
+            && extent.is_of(&found)
+        {
             self.site()?.settle();
             self.since = Some(found.number);
             self.shown = found.position;
@@ -291,10 +304,10 @@ impl Publication {
 
     async fn deploy(&mut self, compare: Compare) -> anyhow::Result<Published> {
         let began = Instant::now();
-        let position = u64::try_from(self.changed.0).context("a position is never negative")?;
+        let extent = self.extent()?;
         let blobs = &self.blobs;
         let fetch = |image: Image| async move { Ok(blobs.get(&image.key, image.length).await?) };
-        let done = self.folder.deploy(position, Arc::clone(&self.site), compare, fetch).await?;
+        let done = self.folder.deploy(extent, Arc::clone(&self.site), compare, fetch).await?;
         self.site()?.settle();
         self.since = Some(done.release.number);
         self.shown = done.release.position;

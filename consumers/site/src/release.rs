@@ -35,6 +35,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::gallery::Image;
 use crate::pages::{RenderError, Site, Work};
@@ -55,6 +56,29 @@ pub struct Folder {
     link: PathBuf,
     releases: PathBuf,
     history: History,
+}
+
+/// How far a release shows the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// 0 where there is nothing to show.
+    pub position: u64,
+    /// The event there, by which this log is known from others; nil where it is not known.
+    pub event: Uuid,
+}
+
+impl From<u64> for Extent {
+    /// In the only log there is.
+    fn from(position: u64) -> Self {
+        Self { position, event: Uuid::nil() }
+    }
+}
+
+impl Extent {
+    /// Whether the release shows just that.
+    pub(crate) fn is_of(self, release: &Release) -> bool {
+        (release.position, release.event) == (self.position, self.event)
+    }
 }
 
 /// What a deploy looks at.
@@ -90,7 +114,8 @@ pub enum DeployError {
     #[error("another deploy to \"{0}\" is running")]
     Busy(PathBuf),
     #[error(
-        "position {asked} is older than what is live, {live}; to start again from an empty log, remove \"{releases}\""
+        "position {asked} is older than what is live, {live}; where the log was restored, or is another one that is to be published, \
+         remove \"{releases}\""
     )]
     Stale { asked: u64, live: u64, releases: PathBuf },
     #[error("the site could not be rendered")]
@@ -157,14 +182,14 @@ impl Folder {
         (self.history.oldest(live)?..=live).rev().map(|number| self.history.release(number)).collect()
     }
 
-    /// Makes `site` live as it is at `position` of the log. `fetch` gives the bytes of an image that is not live yet; they
+    /// Makes `site`, which shows the log to this extent, live. `fetch` gives the bytes of an image that is not live yet; they
     /// are checked against their digest. Only what differs from what is live is written, and where nothing does and the
     /// position is live already, nothing changes.
     ///
     /// Dropping the future leaves either the old or the new release live, both whole.
     pub async fn deploy<F, R>(
         &self,
-        position: u64,
+        extent: impl Into<Extent>,
         site: Arc<Site>,
         compare: Compare,
         fetch: F,
@@ -173,8 +198,9 @@ impl Folder {
         F: Fn(Image) -> R,
         R: Future<Output = anyhow::Result<Bytes>>,
     {
+        let extent = extent.into();
         let (folder, start_site) = (self.clone(), Arc::clone(&site));
-        let (staging, missing) = match blocking(move || folder.start(position, &start_site, compare)).await? {
+        let (staging, missing) = match blocking(move || folder.start(extent, &start_site, compare)).await? {
             Started::Live(release) => return Ok(Deployed { release, differing: vec![], changed: false }),
             Started::Staging(staging, missing) => (Arc::new(*staging), missing),
         };
@@ -201,7 +227,7 @@ impl Folder {
         let folder = self.clone();
         blocking(move || {
             staging.render(&site)?;
-            let next = Next { position, edition: site.edition(), artworks: site.artworks() as u64, back_to: None };
+            let next = Next { extent, edition: site.edition(), artworks: site.artworks() as u64, back_to: None };
             folder.finish(&staging, next)
         })
         .await
@@ -212,8 +238,9 @@ impl Folder {
         let folder = self.clone();
         blocking(move || {
             let (staging, target) = folder.stage_back(to)?;
-            let Release { position, edition, artworks, number, .. } = target;
-            folder.finish(&staging, Next { position, edition, artworks, back_to: Some(number) })
+            let Release { position, event, edition, artworks, number, .. } = target;
+            folder
+                .finish(&staging, Next { extent: Extent { position, event }, edition, artworks, back_to: Some(number) })
         })
         .await
     }
@@ -230,17 +257,16 @@ impl Folder {
     }
 
     /// Takes the lock, clears away what a crash left, and finds out what has to be looked at.
-    fn start(&self, position: u64, site: &Site, compare: Compare) -> Result<Started, DeployError> {
+    fn start(&self, extent: Extent, site: &Site, compare: Compare) -> Result<Started, DeployError> {
         let lock = self.lock()?;
         let live = self.live_in_whole()?;
-        let is_live = live
-            .as_ref()
-            .is_some_and(|live| live.release.position == position && live.release.edition == site.edition());
+        let is_live =
+            live.as_ref().is_some_and(|live| extent.is_of(&live.release) && live.release.edition == site.edition());
         if let Some(Live { release, .. }) = &live
-            && release.position > position
+            && release.position > extent.position
         {
             return Err(DeployError::Stale {
-                asked: position,
+                asked: extent.position,
                 live: release.position,
                 releases: self.releases.clone(),
             });
@@ -289,7 +315,7 @@ impl Folder {
         let live = staging.live();
         // The same state of the log in the same edition: whatever differed had been damaged.
         let repair = live.is_some_and(|live| {
-            next.back_to.is_none() && live.release.position == next.position && live.release.edition == next.edition
+            next.back_to.is_none() && next.extent.is_of(&live.release) && live.release.edition == next.edition
         });
         if repair && touched.is_empty() {
             let release =
@@ -399,7 +425,7 @@ enum Started {
 
 /// The release that is going to be.
 struct Next {
-    position: u64,
+    extent: Extent,
     edition: String,
     artworks: u64,
     back_to: Option<u64>,
@@ -420,10 +446,11 @@ impl Next {
             let left = |all: u64, gone: u64| all.saturating_sub(gone);
             (left(files + files_written, files_replaced), left(bytes + bytes_written, bytes_replaced))
         });
-        let Self { position, edition, artworks, back_to } = self;
+        let Self { extent: Extent { position, event }, edition, artworks, back_to } = self;
         Release {
             number: before.map_or(1, |before| before.number + 1),
             position,
+            event,
             edition,
             artworks,
             made_at: OffsetDateTime::now_utc(),

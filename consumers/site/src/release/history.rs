@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::staging::Touch;
 use super::{DeployError, failed, share};
@@ -19,6 +20,9 @@ pub struct Release {
     pub number: u64,
     /// It shows the log up to here.
     pub position: u64,
+    /// The event there: another log, or one that went another way since a backup, has another. Nil where it is not known.
+    #[serde(default)]
+    pub event: Uuid,
     /// Of templates, settings and program; see [`crate::pages::Site::edition`].
     pub edition: String,
     /// How many artworks it shows.

@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{Compare, DeployError, Folder, Started, blocking};
+use super::{Compare, DeployError, Extent, Folder, Started, blocking};
 use crate::pages::{Site, media_path};
 use crate::target::Difference;
 
 impl Folder {
     /// What [`Folder::deploy`] would change. Renders what that would, fetches nothing, and leaves the folder as it is.
-    pub async fn preview(&self, position: u64, site: Arc<Site>, compare: Compare) -> Result<Difference, DeployError> {
-        let folder = self.clone();
+    pub async fn preview(
+        &self,
+        extent: impl Into<Extent>,
+        site: Arc<Site>,
+        compare: Compare,
+    ) -> Result<Difference, DeployError> {
+        let (folder, extent) = (self.clone(), extent.into());
         blocking(move || {
             let mut difference = Difference::default();
-            let Started::Staging(staging, missing) = folder.start(position, &site, compare)? else {
+            let Started::Staging(staging, missing) = folder.start(extent, &site, compare)? else {
                 return Ok(difference);
             };
             staging.render(&site)?;

@@ -110,6 +110,20 @@ async fn after_a_start_only_what_is_new_is_written() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The log is another one: the first was lost, or somebody named the wrong database. One that is shorter is refused.
+#[tokio::test]
+async fn a_longer_log_that_is_another_than_the_live_one_shows_is_shown_whole() -> anyhow::Result<()> {
+    let lost = Scene::set().await?;
+    run(&mut lost.publication()?, &lost.database.log()).await?;
+    let scene = Scene { folder: lost.folder, ..Scene::set().await? };
+    let log = scene.database.log();
+    gallery(&log, &scene.bucket.blobs).await?;
+    run(&mut scene.publication()?, &log).await?;
+    assert_eq!((told(&log).await?.len(), scene.live()?), (1, 2));
+    assert!(files(&scene.settings().dir) == scene.at_once().await?);
+    Ok(())
+}
+
 #[tokio::test]
 async fn two_daemons_on_one_folder_tell_of_a_deploy_once() -> anyhow::Result<()> {
     let scene = Scene::set().await?;
