@@ -8,13 +8,8 @@ use crate::target::Difference;
 
 impl Folder {
     /// What [`Folder::deploy`] would change. Renders what that would, fetches nothing, and leaves the folder as it is.
-    pub async fn preview(
-        &self,
-        extent: impl Into<Extent>,
-        site: Arc<Site>,
-        compare: Compare,
-    ) -> Result<Difference, DeployError> {
-        let (folder, extent) = (self.clone(), extent.into());
+    pub async fn preview(&self, extent: Extent, site: Arc<Site>, compare: Compare) -> Result<Difference, DeployError> {
+        let folder = self.clone();
         blocking(move || {
             let mut difference = Difference::default();
             let Started::Staging(staging, missing) = folder.start(extent, &site, compare)? else {

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use atelier_site::archive::{Archive, FRONT_MIN, PAGE_SIZE, Pace, ROW, SMALL, page_of};
-use atelier_site::catalogue::SEARCH_CHUNK;
-use atelier_site::catalogue::{Catalogue, Slot, Turned};
+use atelier_site::catalogue::{Catalogue, SEARCH_CHUNK, Slot, Turned};
 use atelier_site::listings::FeedFormat;
 use atelier_site::turns::TURN_FILES;
 use proptest::prelude::*;
